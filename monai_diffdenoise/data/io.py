@@ -1,0 +1,188 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One way in and one way out for volumes, whatever the format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from monai_diffdenoise.data.dicom_files import is_dicom
+from monai_diffdenoise.data.dicom_read import DicomSource, read_dicom
+from monai_diffdenoise.data.dicom_write import is_derived_folder, write_dicom
+from monai_diffdenoise.data.nifti import is_nifti, read_nifti
+from monai_diffdenoise.data.nifti_write import plan_encoding, write_nifti
+from monai_diffdenoise.data.volume import Volume, Written
+from monai_diffdenoise.errors import InputError
+
+__all__ = ["check_conversion", "check_output", "read_volume", "write_volume"]
+
+_NIFTI = (".nii", ".nii.gz")
+
+
+def _is_nifti_name(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).lower().endswith(_NIFTI)
+
+
+def _is_folder_name(path: str | os.PathLike[str]) -> bool:
+    text = os.fspath(path)
+    return text.endswith(("/", os.sep)) or Path(text).suffix == "" or (Path(text).is_dir() and not _is_nifti_name(text))
+
+
+def read_volume(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
+    """Read a volume from a NIfTI file, a DICOM file, or a folder with one DICOM series.
+
+    Args:
+        path: the file or folder; nothing of it is ever changed.
+        series: Series Instance UID, or the unique end of it, when a folder holds several.
+
+    Returns:
+        the volume, in physical (rescaled) units and RAS millimeters.
+
+    Raises:
+        InputError: no such file, a format that is not read, or a damaged or unsuitable image.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: expected a NIfTI file, a DICOM file or a folder with a DICOM series")
+    if path.is_dir():
+        return read_dicom(path, series=series)
+    if _is_nifti_name(path) or (not is_dicom(path) and is_nifti(path)):
+        if series is not None:
+            raise InputError(f"{path} is a NIfTI file: a series can be picked from a DICOM folder only; drop it")
+        return read_nifti(path)
+    if is_dicom(path):
+        return read_dicom(path, series=series)
+    raise InputError(
+        f"{path} is neither a NIfTI file nor a DICOM image: expected .nii, .nii.gz, or DICOM; convert it first"
+    )
+
+
+def write_volume(
+    volume: Volume,
+    path: str | os.PathLike[str],
+    output_dtype: str | np.dtype | None = None,
+    overwrite: bool = False,
+    *,
+    keep_private: bool = False,
+    derivation: str = "",
+) -> Written:
+    """Write a volume; the name decides the format, and the result is there complete or not at all.
+
+    Args:
+        volume: what to write; its source must still be there, unchanged.
+        path: .nii or .nii.gz for NIfTI. A name without an ending, or with a slash at its end, is a folder that gets a
+            derived DICOM series: the source must be DICOM, too.
+        output_dtype: number type of a NIfTI file, default the source's.
+        overwrite: whether an existing output may be replaced. A folder only if nothing but a series of ours is in it.
+        keep_private: DICOM: keep the source's private attributes.
+        derivation: DICOM: what was done, in one line without patient data, for the Derivation Description.
+
+    Raises:
+        InputError: see :func:`check_output`; or the values or the source do not go with the format.
+    """
+    source = volume.source
+    check_output(path, [source.path] if source.path is not None else [], overwrite=overwrite)
+    check_conversion(volume, path, output_dtype)
+    try:
+        if _is_nifti_name(path):
+            return write_nifti(volume, path, output_dtype=output_dtype, overwrite=overwrite)
+        return write_dicom(volume, path, overwrite=overwrite, keep_private=keep_private, derivation=derivation)
+    except OSError as error:
+        raise InputError(f"output {path} could not be written ({error.strerror or error}): nothing is left") from error
+
+
+def check_conversion(volume: Volume, path: str | os.PathLike[str], output_dtype: str | np.dtype | None = None) -> None:
+    """Refuse a format or number type that the volume cannot be written in, before any work is done.
+
+    Args:
+        volume: what will be written.
+        path: the output's name, as in :func:`write_volume`.
+        output_dtype: number type wanted.
+
+    Raises:
+        InputError: a DICOM series of what did not come as DICOM, or a number type that cannot be had.
+    """
+    if _is_nifti_name(path):
+        plan_encoding(volume, output_dtype)
+        return
+    if not isinstance(volume.source, DicomSource):
+        raise InputError(
+            f"output {path} would be a DICOM series, but the input is not DICOM: name a .nii or .nii.gz file"
+        )
+    if output_dtype is not None:
+        raise InputError(f"output {path} is a DICOM series, which keeps its data type: drop the output data type")
+
+
+def check_output(
+    path: str | os.PathLike[str],
+    inputs: Sequence[str | os.PathLike[str]] = (),
+    overwrite: bool = False,
+) -> None:
+    """Refuse an output that could not or must not be written, before any work is done.
+
+    Args:
+        path: the output's name, as in :func:`write_volume`.
+        inputs: files and folders that are read; none of them may be touched.
+        overwrite: whether an existing output may be replaced.
+
+    Raises:
+        InputError: unknown ending, name taken, the output is, holds, or lies inside an input, a symbolic link, or a
+            folder that is missing or cannot be written to.
+    """
+    target = Path(path)
+    as_file = _is_nifti_name(path)
+    if not as_file and not _is_folder_name(path):
+        raise InputError(
+            f"output {path} ends in {target.suffix!r}: expected .nii or .nii.gz, or a folder name for a DICOM series"
+        )
+    if target.is_symlink():
+        raise InputError(f"output {path} is a symbolic link: expected a plain path; name the real target instead")
+    _refuse_inputs(target, inputs, as_file)
+    _refuse_taken(target, as_file, overwrite)
+    parent = target.parent
+    if not parent.is_dir():
+        raise InputError(f"output {path}: its folder {parent} does not exist; make it first")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"output {path}: its folder {parent} cannot be written to; choose another one")
+
+
+def _refuse_inputs(target: Path, inputs: Sequence[str | os.PathLike[str]], as_file: bool) -> None:
+    real = target.resolve()
+    for given in inputs:
+        entry = Path(given)
+        other = entry.resolve()
+        if real == other or (target.exists() and entry.exists() and target.samefile(entry)):
+            raise InputError(f"output {target} is the input itself, which is never changed: choose another name")
+        if entry.is_dir() and other in real.parents:
+            raise InputError(f"output {target} lies inside the input folder {entry}: choose a place outside it")
+        if not as_file and real in other.parents:
+            raise InputError(f"output folder {target} holds the input {entry}: choose another folder")
+        if not as_file and _is_nifti_name(given):
+            raise InputError(
+                f"output {target} would be a DICOM series, but the input {entry.name} is NIfTI: name a .nii.gz file"
+            )
+
+
+def _refuse_taken(target: Path, as_file: bool, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if as_file:
+        if target.is_dir():
+            raise InputError(f"output {target} is a folder: expected the name of a file")
+        if not overwrite:
+            raise InputError(f"output {target} exists already: choose another name or allow overwriting")
+        return
+    if not target.is_dir():
+        raise InputError(f"output {target} is a file: expected a new folder for the DICOM series")
+    if not any(target.iterdir()):
+        return
+    if not overwrite:
+        raise InputError(f"output folder {target} is not empty: choose another name or allow overwriting")
+    if not is_derived_folder(target):
+        raise InputError(
+            f"output folder {target} holds other files than a series written by this program: it is not replaced"
+        )

@@ -1,0 +1,140 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""NIfTI files out: the source's own header, extensions, number type and scaling, new voxels."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import warnings
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import nibabel as nib
+import numpy as np
+
+from monai_diffdenoise.data.atomic import atomic_file
+from monai_diffdenoise.data.encoding import Encoding, encode_block, fit_encoding, parse_dtype
+from monai_diffdenoise.data.nifti import NiftiSource
+from monai_diffdenoise.data.nifti_header import NiftiLayout
+from monai_diffdenoise.data.volume import Volume, Written
+from monai_diffdenoise.errors import InputError
+
+__all__ = ["plan_encoding", "write_nifti"]
+
+# Noise does not compress: higher levels cost seconds per volume and save a few percent.
+_COMPRESSION = 4
+_MAX_NIFTI1_AXIS = 32767
+
+
+def plan_encoding(volume: Volume, output_dtype: str | np.dtype | None = None) -> Encoding:
+    """Decide how the values of a volume are stored.
+
+    Args:
+        volume: what is to be written.
+        output_dtype: number type wanted; default is the source's, with its own slope and intercept.
+
+    Raises:
+        InputError: an unknown number type, or an integer type for a source with NaN or infinite voxels.
+    """
+    native = volume.source.native
+    if output_dtype is None:
+        return native
+    dtype = parse_dtype(output_dtype)
+    if dtype == native.dtype:
+        return native
+    if volume.finite is None:
+        values = volume.image.as_tensor()
+    elif dtype.kind in "iu":
+        raise InputError(
+            f"the input holds {volume.nonfinite} NaN or infinite voxels, which {dtype.name} cannot store: use float32"
+        )
+    else:
+        values = volume.image.as_tensor()[volume.finite]
+    return fit_encoding(dtype, float(values.min()), float(values.max()), native)
+
+
+def write_nifti(
+    volume: Volume,
+    path: str | os.PathLike[str],
+    *,
+    output_dtype: str | np.dtype | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Write a volume to a .nii or .nii.gz file, complete or not at all.
+
+    From a NIfTI source every byte of the header and of its extensions is kept, unless ``output_dtype`` asks for another
+    number type: then datatype, bitpix, slope and intercept change. The display range (cal_min, cal_max) is in physical
+    units and stays. Voxels that were not changed keep their stored numbers bit for bit; NaN and infinities return.
+
+    Args:
+        volume: what to write.
+        path: the file; its ending decides about compression.
+        output_dtype: number type, default the source's.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        InputError: the name is taken, the number type does not fit, or the source changed since it was read.
+    """
+    path = Path(path)
+    encoding = plan_encoding(volume, output_dtype)
+    source = volume.source
+    if isinstance(source, NiftiSource):
+        prefix, dtype = _keep_header(source.layout, encoding, source.native)
+    else:
+        prefix, dtype = _new_header(volume, encoding)
+    image = volume.image.as_tensor().numpy()
+    clipped = 0
+    with atomic_file(path, overwrite=overwrite) as stream:
+        packed = path.name.lower().endswith(".gz")
+        # No name and no time in the gzip header: the same volume gives the same bytes, and a name may be private.
+        sink = gzip.GzipFile("", "wb", _COMPRESSION, stream, mtime=0) if packed else stream
+        out = cast(BinaryIO, sink)
+        out.write(prefix)
+        for block in source.blocks():
+            stored, lost = encode_block(block, image[block.index], encoding)
+            clipped += lost
+            out.write(stored.astype(dtype).tobytes(order="F"))
+        if packed:
+            out.close()
+    if clipped:
+        warnings.warn(
+            f"{clipped} of {image.size} values did not fit {encoding.dtype.name} and were clipped", stacklevel=2
+        )
+    return Written(path, encoding.dtype.name, clipped, volume.nonfinite)
+
+
+def _keep_header(layout: NiftiLayout, encoding: Encoding, native: Encoding) -> tuple[bytes, np.dtype]:
+    if encoding == native:
+        return layout.prefix, layout.dtype
+    header = layout.header.copy()
+    header.set_data_dtype(encoding.dtype)
+    header["scl_slope"], header["scl_inter"] = encoding.slope, encoding.inter
+    head = header.binaryblock
+    return head + layout.prefix[len(head) :], encoding.dtype.newbyteorder(header.endianness)
+
+
+def _new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
+    channels, *spatial = (int(size) for size in volume.image.shape)
+    # A single channel is an image without a fourth axis; channels of a plane need the third one to come before them.
+    shape = [*spatial, *([1] * (3 - len(spatial))), channels] if channels > 1 else spatial
+    header = nib.Nifti2Header() if max(shape) > _MAX_NIFTI1_AXIS else nib.Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_data_dtype(encoding.dtype)
+    affine = volume.image.affine.numpy().astype(np.float64)
+    columns = np.linalg.norm(affine[:3, :3], axis=0)
+    # Zooms first: set_qform writes them as well, but only for the three axes of space.
+    header["pixdim"][1:4] = columns
+    header.set_sform(affine, code="scanner")
+    directions = affine[:3, :3] / columns
+    # A quaternion cannot hold a shear (gantry tilt); then only the sform is valid.
+    sheared = np.abs(directions.T @ directions - np.eye(3)).max() > 1e-4
+    if not sheared:
+        header.set_qform(affine, code="scanner", strip_shears=True)
+    header.set_xyzt_units("mm")
+    if len(spatial) == 3:
+        header.set_dim_info(slice=volume.slice_axis)
+    header["scl_slope"], header["scl_inter"] = encoding.slope, encoding.inter
+    # Header, four zero bytes for "no extensions", then the pixels at the next multiple of 16.
+    header["vox_offset"] = 352 if header.sizeof_hdr == 348 else 544
+    return header.binaryblock.ljust(int(header["vox_offset"]), b"\0"), encoding.dtype
