@@ -1,0 +1,255 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Non-local means, median, guide and the weight made from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from scipy import ndimage
+from skimage.restoration import denoise_nl_means
+
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.transforms import nlm
+from monai_diffdenoise.transforms.guide import (
+    MatchedRegionWeight,
+    MatchedRegionWeightd,
+    default_tau,
+    guide_noise,
+    guide_slices,
+    matched_region_weight,
+    median_filter,
+)
+from monai_diffdenoise.transforms.nlm import mirror_pad, non_local_means
+
+SIGMA = 0.1
+
+
+def noisy_step(height: int, width: int, count: int = 1, seed: int = 0) -> torch.Tensor:
+    """Slices (N, H, W) with an edge, in float64."""
+    clean = torch.zeros(count, height, width, dtype=torch.float64)
+    clean[:, height // 3 :, width // 2 :] = 1
+    return clean + SIGMA * torch.randn(clean.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def naive_nlm(image: np.ndarray, h: float, sigma: float, patch: int, distance: int) -> np.ndarray:
+    """The formula, pixel by pixel."""
+    low, high = (patch - 1) // 2, patch // 2
+    padded = np.pad(image, ((low + distance, high + distance),) * 2, mode="reflect")
+    result = np.zeros_like(image)
+    window = range(2 * distance + 1)
+    for i, j in np.ndindex(image.shape):
+        centre = padded[i + distance : i + distance + patch, j + distance : j + distance + patch]
+        values, weights = [], []
+        for a in window:
+            for b in window:
+                other = padded[i + a : i + a + patch, j + b : j + b + patch]
+                weights.append(np.exp(-max(((other - centre) ** 2).mean() - 2 * sigma**2, 0) / h**2))
+                values.append(padded[i + a + low, j + b + low])
+        result[i, j] = np.average(values, weights=weights)
+    return result
+
+
+@pytest.mark.parametrize(("patch", "distance"), [(5, 6), (3, 2), (4, 3), (1, 2), (5, 0)])
+@pytest.mark.parametrize("sigma", [SIGMA, 0.0])
+def test_nlm_equals_the_formula(patch: int, distance: int, sigma: float) -> None:
+    image = noisy_step(17, 13)
+    expected = naive_nlm(image[0].numpy(), 0.08, sigma, patch, distance)
+    assert np.allclose(non_local_means(image, 0.08, sigma, patch, distance)[0], expected, atol=1e-12)
+
+
+def test_nlm_agrees_with_scikit_image() -> None:
+    image = noisy_step(48, 40)
+    settings = {"patch_size": 5, "patch_distance": 6, "fast_mode": True, "preserve_range": True}
+    expected = denoise_nl_means(image[0].numpy(), h=0.08, sigma=SIGMA, **settings)
+    # its patches are 4 x 4 and it divides by 5 x 5
+    ours = non_local_means(image, 0.08 * 5 / 4, SIGMA, patch_size=4, patch_distance=6)[0]
+    # what is left is its approximation of exp, and weights under exp(-5) that it drops
+    difference = np.abs(ours.numpy() - expected)
+    assert difference.mean() < 0.01 * SIGMA and difference.max() < 0.1 * SIGMA
+
+
+def test_nlm_in_float32_is_accurate_on_a_large_offset() -> None:
+    image = noisy_step(20, 20)
+    expected = non_local_means(image, SIGMA, SIGMA)
+    shifted = non_local_means((image + 1000).float(), SIGMA, SIGMA) - 1000
+    assert torch.allclose(shifted.double(), expected, atol=5e-4)
+
+
+def test_nlm_does_not_depend_on_how_slices_are_batched(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = noisy_step(16, 16, count=5).float()
+    monkeypatch.setitem(nlm._CHUNK_PIXELS, "cpu", 2 * 16 * 16)
+    inside_batch = non_local_means(image, SIGMA, SIGMA)
+    monkeypatch.setitem(nlm._CHUNK_PIXELS, "cpu", 1)
+    assert torch.allclose(non_local_means(image, SIGMA, SIGMA), inside_batch, atol=1e-6)
+
+
+def test_nlm_removes_noise_and_keeps_the_edge() -> None:
+    denoised = non_local_means(noisy_step(60, 60), SIGMA, SIGMA)[0]
+    assert float(denoised[25:55, 35:55].std()) < 0.25 * SIGMA
+    assert float((denoised[25:55, 32] - denoised[25:55, 27]).mean()) > 0.95
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 7), (2, 5, 4), (1, 2, 1), (2, 1, 6, 5)])
+def test_tiny_slices_and_both_layouts_are_filtered(shape: tuple[int, ...]) -> None:
+    image = torch.rand(shape)
+    guide = guide_slices(image, SIGMA)
+    assert guide.shape == image.shape and bool(torch.isfinite(guide).all())
+    assert guide.min() >= image.min() - 1e-6 and guide.max() <= image.max() + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("shape", "numbers"),
+    [
+        ((4, 4), {}),
+        ((2, 3, 4, 4), {}),
+        ((0, 4, 4), {}),
+        ((1, 4, 4), {"h": 0.0}),
+        ((1, 4, 4), {"h": float("nan")}),
+        ((1, 4, 4), {"sigma": -1.0}),
+        ((1, 4, 4), {"patch_size": 0}),
+    ],
+)
+def test_nlm_refuses_other_shapes_and_numbers(shape: tuple[int, ...], numbers: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        non_local_means(torch.rand(shape), **{"h": 1.0, "sigma": 1.0, **numbers})
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_mirror_pad_is_numpys_reflect(size: int) -> None:
+    image = torch.rand(1, size, 6)
+    expected = np.pad(image.numpy(), ((0, 0), (7, 4), (7, 4)), mode="reflect" if size > 1 else "edge")
+    if size == 1:
+        expected = np.pad(np.pad(image.numpy(), ((0, 0), (7, 4), (0, 0)), "edge"), ((0, 0), (0, 0), (7, 4)), "reflect")
+    assert np.array_equal(mirror_pad(image, 7, 4), expected)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+def test_median_equals_scipy(size: int) -> None:
+    image = torch.randint(0, 9, (3, 11, 8), generator=torch.Generator().manual_seed(size)).float()
+    expected = [ndimage.median_filter(part, size, mode="mirror") for part in image.numpy()]
+    assert np.array_equal(median_filter(image, size), np.stack(expected))
+
+
+def test_median_of_even_size_is_refused() -> None:
+    with pytest.raises(InputError, match="odd"):
+        median_filter(torch.rand(1, 4, 4), 4)
+
+
+def test_guide_without_noise_is_the_slices() -> None:
+    image = torch.rand(2, 6, 6)
+    assert torch.equal(guide_slices(image, 0.0), image)
+
+
+def test_guide_noise_is_that_of_repeated_guides() -> None:
+    anatomy = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal((96, 96)), 6)
+    anatomy = torch.from_numpy(anatomy / anatomy.std()).float().repeat(6, 1, 1)
+    guides = [guide_slices(anatomy + SIGMA * torch.randn(anatomy.shape), SIGMA) for _ in range(2)]
+    truth = float((guides[1] - guides[0]).std() / 2**0.5)
+    assert guide_noise(guides[0]) == pytest.approx(truth, rel=0.25)
+    assert guide_noise(guides[0][:1]) == 0.0
+
+
+@pytest.mark.parametrize(("noise", "tau"), [(0.0, 0.5), (0.15, 0.5), (0.4, 1.0), (0.5, 1.25), (3.0, 1.25)])
+def test_tau_follows_the_guides_noise_between_its_limits(noise: float, tau: float) -> None:
+    for unit in (1.0, 1e-9, 1e3):
+        assert default_tau(unit, noise * unit) == pytest.approx(tau * unit)
+
+
+def test_weight_is_one_up_to_tau_and_has_no_gradient() -> None:
+    a = torch.tensor([0.0, 0.0, 0.0, 0.0], requires_grad=True)
+    b = torch.tensor([0.0, 0.5, -0.5, 0.6], requires_grad=True)
+    weight = matched_region_weight(a, b, 0.5)
+    assert weight.tolist() == [1.0, 1.0, 1.0, 0.0]
+    assert not weight.requires_grad
+    assert torch.equal(weight, matched_region_weight(b, a, 0.5))
+
+
+@pytest.fixture
+def changed() -> tuple[torch.Tensor, torch.Tensor]:
+    """A noisy volume (1, X, Y, 6) whose slices 3 to 5 hold a bright square that slices 0 to 2 lack, and that square."""
+    square = torch.zeros(40, 44, dtype=torch.bool)
+    square[10:30, 12:32] = True
+    volume = torch.ones(1, 40, 44, 6)
+    volume[0, square, 3:] = 2
+    noise = torch.randn(volume.shape, generator=torch.Generator().manual_seed(0))
+    return volume + SIGMA * noise, square
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("distance", [1, 2])
+def test_weight_belongs_to_the_pair_that_starts_at_its_slice(
+    changed: tuple[torch.Tensor, torch.Tensor], axis: int, distance: int
+) -> None:
+    volume, square = changed
+    weight = MatchedRegionWeight(axis, distance)(volume.movedim(3, axis % 3 + 1)).movedim(axis % 3 + 1, 3)[0]
+    assert set(weight.unique().tolist()) == {0.0, 1.0}
+    assert not weight[..., 6 - distance :].any()
+    inside = torch.from_numpy(ndimage.binary_erosion(square.numpy(), iterations=3))
+    outside = torch.from_numpy(~ndimage.binary_dilation(square.numpy(), iterations=3))
+    for i in range(6 - distance):
+        same = (i < 3) == (i + distance < 3)
+        assert float(weight[..., i][outside].mean()) > 0.97
+        assert float(weight[..., i][inside].mean()) > 0.97 if same else not weight[..., i][inside].any()
+
+
+def test_given_sigma_and_tau_are_used(changed: tuple[torch.Tensor, torch.Tensor]) -> None:
+    volume, _ = changed
+    assert MatchedRegionWeight(2, sigma=SIGMA, tau=5.0)(volume)[..., :-1].all()
+    estimated, given = (MatchedRegionWeight(2, sigma=sigma)(volume) for sigma in (None, SIGMA))
+    assert float((estimated != given).float().mean()) < 0.01
+    assert float(MatchedRegionWeight(2, sigma=SIGMA, tau=0.0)(volume).mean()) < 0.01
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_weight_does_not_depend_on_units(changed: tuple[torch.Tensor, torch.Tensor], scale: float) -> None:
+    volume, _ = changed
+    expected, got = MatchedRegionWeight(2)(volume), MatchedRegionWeight(2)(volume * scale)
+    assert float((expected != got).float().mean()) < 1e-3
+
+
+def test_channels_are_weighed_apart(changed: tuple[torch.Tensor, torch.Tensor]) -> None:
+    volume, _ = changed
+    both = MatchedRegionWeight(2)(torch.cat([volume, 100 * volume[..., :1].expand(volume.shape)]))
+    assert torch.equal(both[:1], MatchedRegionWeight(2)(volume))
+    assert both[1, ..., :-1].all()
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_volume_without_pairs_has_no_weight(depth: int) -> None:
+    assert not MatchedRegionWeight(2, distance=2)(torch.rand(1, 9, 9, depth)).any()
+
+
+def test_constant_volume_is_matched_everywhere() -> None:
+    assert MatchedRegionWeight(2)(torch.ones(1, 9, 9, 3))[..., :2].all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"axis": 3}, {"axis": -4}, {"distance": 0}, {"sigma": -1.0}, {"tau": float("nan")}]
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        MatchedRegionWeight(**settings)  # type: ignore[arg-type]
+
+
+def test_volume_of_two_axes_is_refused() -> None:
+    with pytest.raises(InputError, match="expected \\(C, X, Y, Z\\)"):
+        MatchedRegionWeight()(torch.rand(1, 9, 9))
+
+
+def test_dictionary_version_adds_the_weight_and_keeps_the_geometry(changed: tuple[torch.Tensor, torch.Tensor]) -> None:
+    volume, _ = changed
+    affine = torch.diag(torch.tensor([1.0, 2.0, 3.0, 1.0]))
+    data = {"image": MetaTensor(volume, affine=affine), "name": "a"}
+    weighed = MatchedRegionWeightd(axis=2, sigma=SIGMA)(data)
+    assert torch.equal(weighed["weight"].as_tensor(), MatchedRegionWeight(2, sigma=SIGMA)(volume))
+    assert torch.equal(weighed["weight"].affine, data["image"].affine)
+    assert torch.equal(weighed["image"], volume) and "weight" not in data
+
+
+def test_dictionary_version_takes_one_key() -> None:
+    with pytest.raises(InputError, match="2 keys"):
+        MatchedRegionWeightd(["image", "other"])
+    assert MatchedRegionWeightd(allow_missing_keys=True)({"name": "a"}) == {"name": "a"}
