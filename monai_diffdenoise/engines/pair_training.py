@@ -1,0 +1,174 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole training on noisy pairs, put together from the parts of this package."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
+from monai.handlers import LrScheduleHandler, ValidationHandler
+from monai.inferers import Inferer
+from torch import nn
+
+from monai_diffdenoise.data.pair_dataset import PairDataset, pair_loader
+from monai_diffdenoise.engines.best import BestWeights
+from monai_diffdenoise.engines.checkpoint import AtomicCheckpoint
+from monai_diffdenoise.engines.ema import WeightAverage
+from monai_diffdenoise.engines.guard import GradientGuard
+from monai_diffdenoise.engines.progress import ProgressCallback, ReportProgress
+from monai_diffdenoise.engines.schedule import warmup_cosine
+from monai_diffdenoise.engines.trainer import make_evaluator, make_trainer
+from monai_diffdenoise.transforms.pairing import Pairing
+from monai_diffdenoise.transforms.pairs import RandPaird
+
+__all__ = ["PairTraining", "TrainingOptions"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The numbers of a training; the defaults live in ``pipeline.settings``.
+
+    Args:
+        iterations: optimizer steps in all, rounded up to whole epochs.
+        epoch_length: steps from one validation and checkpoint to the next.
+        batch_size: pairs a step.
+        patch_size: side of the patches in pixels.
+        learning_rate: peak of the warmup-cosine schedule (AdamW).
+        weight_decay: AdamW's.
+        ema_decay: long-run decay of the averaged weights.
+        validation_pairs: held-out patches a validation, each up to four times the area of a training patch.
+        patience: validations without a new best before stopping; 0 never stops.
+        num_workers: processes that draw pairs.
+        seed: of weights and pairs.
+        amp: bfloat16 on a CUDA GPU.
+        compile: ``torch.compile``.
+    """
+
+    iterations: int
+    epoch_length: int
+    batch_size: int
+    patch_size: int
+    learning_rate: float
+    weight_decay: float
+    ema_decay: float
+    validation_pairs: int
+    patience: int
+    num_workers: int
+    seed: int
+    amp: bool
+    compile: bool
+
+
+class PairTraining:
+    """Train a network on the pairs of some volumes.
+
+    Args:
+        network: the network, on ``device``.
+        volumes: dictionaries with normalised ``image`` (C, *S) and, optionally, ``weight`` (1, *S).
+        pairing: makes pairs of them.
+        loss_function: called with (what the inferer returned, the pair).
+        inferer: asks the network; see ``inferers.pair``.
+        options: the numbers.
+        device: where to train.
+        folder: for checkpoints; None writes none.
+        fingerprint: what the run depends on, kept with the checkpoints.
+        resume: go on from the newest checkpoint in ``folder``.
+        progress: called with ("training", iterations done, iterations in all).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        volumes: Sequence[Mapping[str, Any]],
+        pairing: Pairing,
+        loss_function: nn.Module,
+        inferer: Inferer,
+        options: TrainingOptions,
+        device: torch.device,
+        folder: Path | None = None,
+        fingerprint: str = "",
+        resume: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        epochs = -(-options.iterations // options.epoch_length)
+        train = RandPaird(pairing, patch_size=options.patch_size)
+        loader = pair_loader(
+            PairDataset(volumes, train, seed=options.seed),
+            batch_size=options.batch_size,
+            iterations=epochs * options.epoch_length,
+            num_workers=options.num_workers,
+        )
+        # no larger than the slices: padding would change what the network's normalisation sees
+        largest = max(max(pairing.stack(volume["image"]).shape[2:]) for volume in volumes)
+        side = max(min(2 * options.patch_size, largest), options.patch_size)
+        held_out = RandPaird(pairing, patch_size=side, part="validation", augment=False)
+        checks = pair_loader(
+            PairDataset(volumes, held_out, seed=options.seed + 1), 4, max(options.validation_pairs // 4, 1)
+        )
+
+        optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        schedule = warmup_cosine(optimizer, epochs * options.epoch_length)
+        self.average = WeightAverage(network, options.ema_decay)
+        self.guard = GradientGuard(network)
+        self.best = BestWeights(self.average, patience=options.patience)
+        self.evaluator: SupervisedEvaluator = make_evaluator(
+            self.average.network, checks, [self.best], device=device, amp=options.amp
+        )
+        handlers: list[Any] = [
+            self.guard,
+            self.average,
+            LrScheduleHandler(schedule, print_lr=False, epoch_level=False),  # type: ignore[arg-type]
+            ValidationHandler(1, self.evaluator),
+        ]
+        if progress is not None:
+            handlers.append(ReportProgress(progress))
+        if folder is not None:
+            parts = {
+                "network": network,
+                "average": self.average,
+                "guard": self.guard,
+                "best": self.best,
+                "optimizer": optimizer,
+                "schedule": schedule,
+            }
+            handlers.append(
+                AtomicCheckpoint(folder, parts, loader.sampler, options.batch_size, fingerprint, resume=resume)
+            )
+        self.trainer: SupervisedTrainer = make_trainer(
+            network=network,
+            optimizer=optimizer,
+            loss_function=loss_function,
+            train_data_loader=loader,
+            max_epochs=epochs,
+            epoch_length=options.epoch_length,
+            inferer=inferer,
+            train_handlers=handlers,
+            device=device,
+            amp=options.amp,
+            compile=options.compile,
+        )
+        self.best.trainer = self.trainer
+
+    def run(self) -> nn.Module:
+        """Train, or go on training, and return the averaged network with the best weights."""
+        # a resumed run may have been at its end, by the number of epochs or by patience
+        if self.trainer.state.epoch < self.trainer.state.max_epochs and not self.best.exhausted:
+            self.trainer.run()
+        return self.best.load_into(self.average.network)
+
+    def scores(self) -> dict[str, Any]:
+        """What the run knows of itself: plain numbers for the report."""
+        return {
+            "iterations": int(self.trainer.state.iteration),
+            "skipped_iterations": self.guard.skipped,
+            "pair_error": self.best.score,
+            "input_error": self.best.metrics.get("input_error", math.nan),
+            "best_validation": self.best.evaluation,
+            "validations": list(self.best.history),
+        }

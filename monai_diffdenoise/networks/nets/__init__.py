@@ -1,0 +1,9 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whole networks."""
+
+from __future__ import annotations
+
+from monai_diffdenoise.networks.nets.residual_denoiser import ResidualDenoiser
+
+__all__ = ["ResidualDenoiser"]

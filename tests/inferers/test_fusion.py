@@ -1,0 +1,138 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Posterior fusion against closed forms and against noise whose strength is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.inferers import local_noise_variance, posterior_fusion
+from monai_diffdenoise.inferers.fusion import _box
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("window", [1, 3, 5, 15])
+@pytest.mark.parametrize("shape", [(6, 7, 5), (1, 4, 2), (3, 1, 16)], ids=str)
+def test_box_is_the_mean_over_the_part_of_a_cube_that_lies_inside(shape: tuple[int, ...], window: int) -> None:
+    volume = noise(*shape).double()
+    half = [min(window, (side - 1) // 2 * 2 + 1) // 2 for side in shape]
+    expected = np.empty(shape)
+    for index in np.ndindex(shape):
+        expected[index] = volume[
+            tuple(slice(max(i - h, 0), i + h + 1) for i, h in zip(index, half, strict=True))
+        ].mean()
+    torch.testing.assert_close(_box(volume, window), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("distance", [1, 2])
+def test_variance_of_white_noise_is_found_whatever_sigma_was_said(axis: int, distance: int) -> None:
+    volume = 3 * noise(24, 24, 24)
+    weight = torch.ones_like(volume)
+    weight.movedim(axis, 0)[-distance:] = 0
+    variance = local_noise_variance(volume, weight, sigma=3.0, axis=axis, distance=distance)
+    assert float(variance.mean()) == pytest.approx(9, rel=0.05)
+    assert float((variance - 9).abs().max()) < 2.5
+    assert float(local_noise_variance(volume, weight, 300.0, axis, distance, prior=1e-6).mean()) == pytest.approx(
+        9, rel=0.06
+    )
+
+
+def test_variance_in_closed_form() -> None:
+    # slices 0, 2, 2: the pair (0, 1) differs by 2, the pair (1, 2) by nothing; each pair counts at both its slices
+    volume = torch.tensor([0.0, 2.0, 2.0]).expand(1, 1, 3)
+    weight = torch.tensor([1.0, 1.0, 0.0]).expand(1, 1, 3)
+    variance = local_noise_variance(volume, weight, sigma=3.0, window=1, prior=0.5)
+    expected = [(2 + 0.5 * 9) / 1.5, (2 + 0.5 * 9) / 2.5, (0.5 * 9) / 1.5]
+    torch.testing.assert_close(variance.flatten(), torch.tensor(expected))
+
+
+def test_variance_where_nothing_is_matched_is_the_volumes_own() -> None:
+    volume = noise(10, 10, 10)
+    variance = local_noise_variance(volume, torch.zeros_like(volume), sigma=0.7)
+    torch.testing.assert_close(variance, torch.full_like(volume, 0.49))
+
+
+def test_variance_ignores_what_is_not_matched() -> None:
+    volume = noise(12, 12, 12)
+    volume[:6] += 100 * torch.arange(12.0)
+    weight = torch.ones_like(volume)
+    weight[:6] = 0
+    assert float(local_noise_variance(volume, weight, 1.0, window=3).max()) < 5
+
+
+def test_variance_follows_noise_that_varies_in_space() -> None:
+    strength = torch.cat([torch.full((20, 20, 20), 1.0), torch.full((20, 20, 20), 4.0)])
+    variance = local_noise_variance(strength * noise(40, 20, 20), torch.ones(40, 20, 20), sigma=2.0)
+    assert float(variance[:8].mean()) == pytest.approx(1, rel=0.25)
+    assert float(variance[-8:].mean()) == pytest.approx(16, rel=0.15)
+
+
+def test_variance_of_a_single_slice_is_the_volumes_own() -> None:
+    variance = local_noise_variance(noise(5, 5, 1), torch.ones(5, 5, 1), sigma=2.0)
+    torch.testing.assert_close(variance, torch.full((5, 5, 1), 4.0))
+
+
+def test_share_in_closed_form() -> None:
+    noisy, denoised = torch.zeros(1, 1, 2), torch.tensor([2.0, -4.0]).expand(1, 1, 2)
+    fused, share = posterior_fusion(noisy, denoised, 2.0, window=1, margin=1.0)
+    torch.testing.assert_close(share, torch.tensor([[[1 - 2 / 4, 1 - 2 / 16]]]))
+    torch.testing.assert_close(fused, torch.tensor([[[1.0, -0.5]]]))
+
+
+def test_noise_alone_is_not_let_back_in() -> None:
+    clean, removed = noise(20, 20, 20, seed=1), 0.5 * noise(20, 20, 20, seed=2)
+    fused, share = posterior_fusion(clean + removed, clean, 0.25)
+    assert float(share.mean()) < 0.02
+    torch.testing.assert_close(fused, clean, rtol=0, atol=0.3)
+
+
+def test_lost_structure_comes_back_and_the_error_falls() -> None:
+    clean = 5 * noise(24, 24, 24, seed=3)
+    noisy = clean + 0.5 * noise(24, 24, 24, seed=4)
+    blurred = torch.zeros_like(clean)
+    fused, share = posterior_fusion(noisy, blurred, 0.25)
+    assert float(share.mean()) > 0.95
+    assert float((fused - clean).square().mean()) < 1.05 * float((noisy - clean).square().mean())
+
+
+def test_unit_margin_is_the_posterior_mean_for_an_independent_error() -> None:
+    clean = torch.zeros(30, 30, 30)
+    noisy, denoised = clean + 0.8 * noise(30, 30, 30, seed=5), clean + 0.6 * noise(30, 30, 30, seed=6)
+    _, share = posterior_fusion(noisy, denoised, 0.64, window=15, margin=1.0)
+    # the weight of y that minimises the error is 0.36 / (0.36 + 0.64)
+    assert float(share[10:20, 10:20, 10:20].mean()) == pytest.approx(0.36, abs=0.03)
+
+
+def test_a_variance_map_counts_voxel_by_voxel() -> None:
+    noisy, denoised = noise(6, 6, 6, seed=7), noise(6, 6, 6, seed=8)
+    variance = torch.full((6, 6, 6), 1e9)
+    variance[3:] = 0
+    fused, share = posterior_fusion(noisy, denoised, variance)
+    assert torch.equal(fused[:3], denoised[:3])
+    torch.testing.assert_close(fused[3:], noisy[3:])
+    assert set(share.flatten().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("variance", [0.0, 0.3])
+def test_an_unchanged_volume_stays_unchanged(variance: float) -> None:
+    volume = 1e4 * noise(5, 1, 9)
+    assert torch.equal(posterior_fusion(volume, volume.clone(), variance)[0], volume)
+
+
+@pytest.mark.parametrize("shapes", [((4, 4, 4), (4, 4, 5)), ((1, 4, 4, 4), (1, 4, 4, 4))], ids=str)
+def test_shapes_must_agree(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    with pytest.raises(InputError, match="expected two equal ones"):
+        posterior_fusion(torch.zeros(shapes[0]), torch.zeros(shapes[1]), 1.0)
+
+
+@pytest.mark.parametrize("window", [0, 4, -3])
+def test_a_window_has_a_middle(window: int) -> None:
+    with pytest.raises(InputError, match="odd number"):
+        posterior_fusion(torch.zeros(4, 4, 4), torch.zeros(4, 4, 4), 1.0, window=window)
