@@ -1,0 +1,42 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Sphinx configuration: ``sphinx-build -W docs docs/_build``."""
+
+from __future__ import annotations
+
+import re
+
+from sphinx.application import Sphinx
+
+import monai_diffdenoise
+
+project = "monai-diffdenoise"
+author = "monai-diffdenoise contributors"
+copyright = author
+release = monai_diffdenoise.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = project
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_numpy_docstring = False
+
+# Docstrings write shapes as in Python, (B, C, *spatial); reStructuredText would read that star as emphasis.
+_LITERAL_OR_SHAPE_STAR = re.compile(r"(``.*?``)|(?<=, )\*(?=\w)")
+
+
+def _escape_shapes(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    lines[:] = [_LITERAL_OR_SHAPE_STAR.sub(lambda match: match[1] or r"\*", line) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    # Before napoleon, which registers at 500.
+    app.connect("autodoc-process-docstring", _escape_shapes, priority=400)

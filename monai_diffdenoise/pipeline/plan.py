@@ -1,0 +1,100 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From measurements to a plan: which slices are paired, and whether they can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from monai_diffdenoise.analysis import SliceMeasurement, choose_axis_and_distance, measure_slices, pairing_verdict
+from monai_diffdenoise.data.volume import Volume
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.settings import DenoiseSettings
+from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to a volume, and why.
+
+    Args:
+        method: "ns-n2n".
+        pairing: name of the pairing.
+        axis: spatial axis along which slices are paired.
+        distance: slices from one to its partner.
+        reasons: one sentence for each choice.
+        warnings: what the user should know.
+        measurement: what the choices rest on; None for repeats, which need no matching.
+    """
+
+    method: str
+    pairing: str
+    axis: int
+    distance: int
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    measurement: SliceMeasurement | None
+
+    def make_pairing(self) -> Pairing:
+        """The transform that makes the pairs."""
+        kinds: dict[str, type[NeighborSlicePair | SliceBlindPair | RepeatPair]] = {
+            "neighbor": NeighborSlicePair,
+            "slice-blind": SliceBlindPair,
+            "repeat": RepeatPair,
+        }
+        return kinds[self.pairing](axis=self.axis, distance=self.distance)
+
+
+def make_plan(volume: Volume, settings: DenoiseSettings) -> Plan:
+    """Measure the volume and decide.
+
+    Raises:
+        InputError: when the volume cannot be denoised from its slices or repeats; the sentence says why.
+    """
+    image = volume.image.as_tensor()
+    if volume.spatial_dims != 3:
+        raise InputError(
+            f"got a 2D image of {' x '.join(map(str, image.shape[1:]))} pixels; NS-N2N learns from neighboring slices "
+            "and needs a volume of at least 3: give the whole volume or series"
+        )
+    method = "ns-n2n"
+    reasons = []
+    if settings.method == "auto":
+        reasons.append("method ns-n2n: the only one so far; its needs were measured")
+    if settings.pairing == "repeat":
+        return _plan_repeats(volume, settings, reasons)
+    measured = image[_typical_channel(image)]
+    depth_axis = settings.axis if settings.axis is not None else volume.slice_axis
+    if image.shape[depth_axis + 1] < 2:
+        _, message = pairing_verdict(measure_slices(measured, depth_axis))
+        raise InputError(message)
+    axis, distance, why = choose_axis_and_distance(
+        measured, volume.spacing, depth_axis, axis=settings.axis, distance=settings.distance
+    )
+    measurement = measure_slices(measured, axis, distance)
+    good, message = pairing_verdict(measurement)
+    if not good:
+        raise InputError(message)
+    reasons.append(why)
+    return Plan(method, settings.pairing, axis, distance, tuple(reasons), (message,) if message else (), measurement)
+
+
+def _typical_channel(image: torch.Tensor) -> int:
+    """The time point that stands for a series: its middle, so that neither a first b0 nor a dummy scan does."""
+    return image.shape[0] // 2
+
+
+def _plan_repeats(volume: Volume, settings: DenoiseSettings, reasons: list[str]) -> Plan:
+    count = volume.image.shape[0]
+    if count < 2:
+        raise InputError(
+            f"got {count} time point; pairing repeat needs a 4D series with at least 2 repeats of one image: "
+            "choose pairing neighbor"
+        )
+    axis = settings.axis if settings.axis is not None else volume.slice_axis
+    reasons.append(f"pairing repeat: asked for; {count} time points are taken as repeats of one image")
+    return Plan("ns-n2n", "repeat", axis, 1, tuple(reasons), (), None)

@@ -1,0 +1,45 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What denoising returns: the image, and the truth about how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+
+from monai_diffdenoise.data.volume import Volume
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A denoised volume and the record of the run.
+
+    Args:
+        volume: the denoised volume, ready for ``write_volume``.
+        noisy: the image as it was read, (C, *S).
+        report: plan, settings, seed, versions, timings, scores and warnings; plain JSON types, nothing of the patient.
+    """
+
+    volume: Volume
+    noisy: MetaTensor
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def image(self) -> MetaTensor:
+        """The denoised image, (C, *S) float32 in the input's units, with its affine."""
+        return self.volume.image
+
+    @property
+    def residual(self) -> torch.Tensor:
+        """What was removed: noisy minus denoised, (C, *S) in the input's units."""
+        return self.noisy.as_tensor() - self.image.as_tensor()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know, in sentences."""
+        return list(self.report.get("warnings", []))

@@ -1,0 +1,132 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every number a user can set, with its default and its help: one source for command line, Python and JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from monai_diffdenoise.errors import InputError
+
+__all__ = ["PRESETS", "DenoiseSettings", "resolve"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {"iterations": 500, "channels": 8},
+    "balanced": {"iterations": 1400, "channels": 8},
+    "best": {"iterations": 6000, "channels": 16},
+}
+"""What ``preset`` stands for; a value that is set by itself wins."""
+
+
+def _by_preset(name: str, text: str) -> Any:
+    values = ", ".join(f"{preset} {values[name]}" for preset, values in PRESETS.items())
+    return tyro.conf.arg(help=f"{text} None: by preset ({values}).")
+
+
+def _help(text: str) -> Any:
+    return tyro.conf.arg(help=text)
+
+
+@dataclass(frozen=True)
+class DenoiseSettings:
+    """How a volume is denoised. All lengths are in pixels or slices, all intensities relative to the volume's range."""
+
+    method: Annotated[
+        Literal["auto", "ns-n2n"],
+        _help("Method; auto chooses by measurement and says what it chose. Only NS-N2N exists so far."),
+    ] = "auto"
+    preset: Annotated[
+        Literal["fast", "balanced", "best"], _help("How much time to spend; sets iterations and channels.")
+    ] = "balanced"
+    pairing: Annotated[
+        Literal["neighbor", "slice-blind", "repeat"],
+        _help(
+            "Noisy pairs: neighbor = slice i and i + distance (NS-N2N); slice-blind = slice i from its four neighbors; "
+            "repeat = two time points of a 4D series that repeats one image."
+        ),
+    ] = "neighbor"
+    axis: Annotated[
+        int | None,
+        _help("Axis (0, 1, 2) along which slices are paired. None: the axis the slices were acquired along."),
+    ] = None
+    distance: Annotated[
+        int | None,
+        _help("Slices from one to its partner. None: the smallest of 1 to 3 at which their noise is independent."),
+    ] = None
+    tau: Annotated[
+        float | None,
+        _help("Largest difference of the guides in matched regions. None: from the measured noise."),
+    ] = None
+    iterations: Annotated[int | None, _by_preset("iterations", "Optimizer steps.")] = None
+    channels: Annotated[int | None, _by_preset("channels", "Features of the network's first level.")] = None
+    levels: Annotated[int, _help("Resolution levels of the network.")] = 4
+    batch_size: Annotated[int, _help("Pairs a step.")] = 8
+    patch_size: Annotated[int, _help("Side of the training patches.")] = 48
+    learning_rate: Annotated[float, _help("Peak learning rate of AdamW.")] = 4e-3
+    weight_decay: Annotated[float, _help("Weight decay of AdamW.")] = 1e-5
+    lambda_rc: Annotated[float, _help("Weight of the regional consistency loss (published: 0.5).")] = 0.5
+    lambda_ic: Annotated[float, _help("Weight of the inter-slice continuity loss (published: 1.0).")] = 1.0
+    ema_decay: Annotated[float, _help("Long-run decay of the averaged weights.")] = 0.99
+    validate_every: Annotated[int, _help("Steps from one validation and checkpoint to the next.")] = 50
+    validation_pairs: Annotated[int, _help("Held-out noisy patches a validation.")] = 16
+    patience: Annotated[int, _help("Validations without a better score before stopping; 0 never stops early.")] = 12
+    training_volumes: Annotated[int, _help("Most time points of a 4D series to train on, evenly spaced.")] = 16
+    fusion: Annotated[
+        bool, _help("Put back what was removed beyond the measured noise (posterior fusion); do-no-harm step.")
+    ] = True
+    tile: Annotated[int, _help("Largest side of a tile when slices are denoised.")] = 512
+    inference_batch: Annotated[int, _help("Slices or tiles a pass when slices are denoised.")] = 8
+    num_workers: Annotated[int, _help("Processes that draw training pairs.")] = 0
+    amp: Annotated[bool, _help("bfloat16 on a CUDA GPU.")] = True
+    compile: Annotated[bool, _help("torch.compile the network.")] = False
+    device: Annotated[str, _help("auto, cpu, cuda, cuda:1, mps ...")] = "auto"
+    seed: Annotated[int, _help("Seed of weights and pairs. On a CPU the same seed gives the same bits.")] = 0
+
+    def check(self) -> None:
+        """Raise InputError for a value that no run can use; :func:`resolve` calls it."""
+        at_least = {
+            "iterations": 1, "channels": 4, "levels": 1, "batch_size": 1, "patch_size": 8, "distance": 1,
+            "validate_every": 1, "validation_pairs": 1, "patience": 0, "training_volumes": 1, "tile": 16,
+            "inference_batch": 1, "num_workers": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0, "weight_decay": 0,
+        }  # fmt: skip
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise InputError(f"got {name.replace('_', '-')} = {value}; expected at least {least}")
+        for name in ("learning_rate", "tau"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"got {name.replace('_', '-')} = {value}; expected a number above 0")
+        if self.axis is not None and self.axis not in (0, 1, 2):
+            raise InputError(f"got axis = {self.axis}; expected 0, 1 or 2")
+        for name in ("method", "preset", "pairing"):
+            choices = _CHOICES[name]
+            if getattr(self, name) not in choices:
+                raise InputError(f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(choices)}")
+
+    def to_json(self) -> str:
+        """All settings as one line of JSON, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+_CHOICES = {
+    "method": ("auto", "ns-n2n"),
+    "preset": tuple(PRESETS),
+    "pairing": ("neighbor", "slice-blind", "repeat"),
+}
+
+
+def resolve(settings: DenoiseSettings) -> DenoiseSettings:
+    """Check all values, and replace every None that the preset stands for.
+
+    Raises:
+        InputError: for a value out of its range.
+    """
+    settings.check()
+    values = PRESETS[settings.preset]
+    known = {field.name for field in fields(settings)}
+    return replace(settings, **{k: v for k, v in values.items() if k in known and getattr(settings, k) is None})
