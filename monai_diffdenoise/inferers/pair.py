@@ -26,15 +26,15 @@ class SymmetricPairInferer(Inferer):
     """The estimates from both sides of the pair, and from their mean, in one pass through the network.
 
     Args:
-        mean: also estimate the mean of the two, which only the inter-slice continuity loss needs. It costs half as
-            much again.
+        mean: also estimate the mean of the two, which only the inter-slice continuity loss needs; it costs half as
+            much again. Any value but 0 means yes, so that ``lambda_ic`` itself can be given.
 
     Returns:
         when called: dictionary with ``image``, ``target`` and, with ``mean``, ``mean``, each (B, C, *S).
     """
 
-    def __init__(self, mean: bool = True) -> None:
-        self.mean = mean
+    def __init__(self, mean: bool | float = True) -> None:
+        self.mean = bool(mean)
 
     def __call__(
         self,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -13,6 +13,7 @@ from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
+from monai_diffdenoise.transforms.scaling import robust_scaling
 
 __all__ = ["Plan", "make_plan"]
 
@@ -67,7 +68,9 @@ def make_plan(volume: Volume, settings: DenoiseSettings) -> Plan:
         reasons.append("method ns-n2n: the only one so far; its needs were measured")
     if settings.pairing == "repeat":
         return _plan_repeats(volume, settings, reasons)
-    measured = image[_typical_channel(image)]
+    # squares of very large or small units would leave float32
+    scaling = robust_scaling(image[_typical_channel(image)])
+    measured = scaling.apply(image[_typical_channel(image)])
     depth_axis = settings.axis if settings.axis is not None else volume.slice_axis
     if image.shape[depth_axis + 1] < 2:
         _, message = pairing_verdict(measure_slices(measured, depth_axis))
@@ -75,12 +78,19 @@ def make_plan(volume: Volume, settings: DenoiseSettings) -> Plan:
     axis, distance, why = choose_axis_and_distance(
         measured, volume.spacing, depth_axis, axis=settings.axis, distance=settings.distance
     )
-    measurement = measure_slices(measured, axis, distance)
+    measurement = _in_units(measure_slices(measured, axis, distance), scaling.scale)
     good, message = pairing_verdict(measurement)
     if not good:
         raise InputError(message)
     reasons.append(why)
     return Plan(method, settings.pairing, axis, distance, tuple(reasons), (message,) if message else (), measurement)
+
+
+def _in_units(measurement: SliceMeasurement, scale: float) -> SliceMeasurement:
+    """A measurement of the normalised volume in the units of the input."""
+    names = ("sigma", "sigma_slice_difference", "sigma_second_difference", "sigma_in_plane", "guide_noise")
+    found = {name: getattr(measurement, name) for name in names}
+    return replace(measurement, **{name: value * scale for name, value in found.items() if value is not None})
 
 
 def _typical_channel(image: torch.Tensor) -> int:

@@ -68,8 +68,8 @@ class DenoiseSettings:
     patch_size: Annotated[int, _help("Side of the training patches.")] = 48
     learning_rate: Annotated[float, _help("Peak learning rate of AdamW.")] = 4e-3
     weight_decay: Annotated[float, _help("Weight decay of AdamW.")] = 1e-5
-    lambda_rc: Annotated[float, _help("Weight of the regional consistency loss (published: 0.5).")] = 0.5
-    lambda_ic: Annotated[float, _help("Weight of the inter-slice continuity loss (published: 1.0).")] = 1.0
+    lambda_rc: Annotated[float, _help("Weight of the regional consistency loss (published: 0.5).")] = 0.0
+    lambda_ic: Annotated[float, _help("Weight of the inter-slice continuity loss (published: 1.0).")] = 0.0
     ema_decay: Annotated[float, _help("Long-run decay of the averaged weights.")] = 0.99
     validate_every: Annotated[int, _help("Steps from one validation and checkpoint to the next.")] = 50
     validation_pairs: Annotated[int, _help("Held-out noisy patches a validation.")] = 16

@@ -118,16 +118,16 @@ class ZeroShot:
         fused, shares = torch.empty_like(denoised), []
         for c in range(denoised.shape[0]):
             sigma = self._sigma(c)
-            variance: torch.Tensor | float = (sigma * self.scalings[c].scale) ** 2
+            variance: torch.Tensor | float = sigma**2
             if self.plan.pairing != "repeat":
-                variance = self.scalings[c].scale ** 2 * local_noise_variance(
-                    self.scalings[c].apply(self.image[c]),
-                    self._weight(c, sigma)[0],
-                    sigma,
-                    self.plan.axis,
-                    self.plan.distance,
-                )
-            fused[c], share = posterior_fusion(self.image[c], denoised[c], variance)
+                normalised = self.scalings[c].apply(self.image[c])
+                weight = self._weight(c, sigma)[0]
+                variance = local_noise_variance(normalised, weight, sigma, self.plan.axis, self.plan.distance)
+            # squares of very large or small units would leave float32, so the share is found in normalised ones
+            removed = self.image[c] - denoised[c]
+            normalised = removed / self.scalings[c].scale
+            _, share = posterior_fusion(normalised, torch.zeros_like(normalised), variance)
+            fused[c] = denoised[c] + share * removed
             shares.append(float(share.mean()))
         return fused, sum(shares) / len(shares)
 
@@ -151,12 +151,12 @@ class ZeroShot:
 
     def _sigma(self, channel: int) -> float:
         """Noise of a channel in normalised units."""
-        scale = self.scalings[channel].scale
         typical = self.plan.measurement
         if typical is not None and self.image.shape[0] == 1:
-            return typical.sigma / scale
+            return typical.sigma / self.scalings[channel].scale
         shared = (typical.noise_correlation if typical is not None else None) or 0.0
-        return best_sigma(self.image[channel], self.plan.axis, self.plan.distance, shared) / scale
+        normalised = self.scalings[channel].apply(self.image[channel])
+        return best_sigma(normalised, self.plan.axis, self.plan.distance, shared)
 
     def _weight(self, channel: int, sigma: float) -> torch.Tensor:
         """Matched-region weight of a channel (1, *S)."""

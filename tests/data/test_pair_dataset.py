@@ -1,5 +1,7 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
+"""Pairs by number: the same in any process and in any order."""
+
 from __future__ import annotations
 
 import pickle

@@ -1,5 +1,7 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
+"""The losses of NS-N2N against closed forms and what they must not depend on."""
+
 from __future__ import annotations
 
 import pytest

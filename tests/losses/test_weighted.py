@@ -1,5 +1,7 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
+"""Weighted losses against closed forms."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,5 +1,7 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
+"""The score without a clean image."""
+
 from __future__ import annotations
 
 import math

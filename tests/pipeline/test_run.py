@@ -187,3 +187,11 @@ def test_an_untrained_network_returns_the_file_bit_for_bit(
         written = nib.load(tmp_path / f"out{tile}.nii.gz")
         assert written.get_data_dtype() == source.get_data_dtype()
         assert np.array_equal(np.asarray(written.dataobj), np.asarray(source.dataobj))
+
+
+@pytest.mark.parametrize("unit", [1e20, 1e-24])
+def test_the_unit_of_the_values_does_not_matter(noisy: torch.Tensor, unit: float) -> None:
+    expected = denoise(noisy, **TINY)
+    scaled = denoise(noisy * unit, **TINY)
+    assert torch.allclose(scaled.image.as_tensor() / unit, expected.image.as_tensor(), atol=1e-3)
+    assert scaled.report["scores"]["put_back"] == pytest.approx(expected.report["scores"]["put_back"], abs=0.01)

@@ -1,5 +1,7 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
+"""Which slices make a pair, along every axis and at every distance."""
+
 from __future__ import annotations
 
 import pytest

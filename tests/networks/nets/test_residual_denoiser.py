@@ -1,5 +1,7 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
+"""The denoiser starts as the identity, takes any size and can be exported."""
+
 from __future__ import annotations
 
 import warnings
