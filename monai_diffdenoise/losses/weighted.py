@@ -45,7 +45,7 @@ class WeightedLoss(nn.Module):
         self.p = p
 
     def error(self, difference: torch.Tensor) -> torch.Tensor:
-        """|difference|^p, element by element."""
+        """Absolute value of the difference to the power p, element by element."""
         return difference.square() if self.p == 2 else difference.abs()
 
     def forward(self, prediction: torch.Tensor, pair: dict[str, Any]) -> torch.Tensor:
