@@ -46,6 +46,7 @@ def main() -> None:
     """Print one Markdown row a run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the class B volumes")
+    parser.add_argument("--image", choices=["ICBM152", "phantom"], help="one of the two; default both")
     parser.add_argument("--only", default="", help="part of the variants' names to run")
     parser.add_argument("--seed", type=int, default=0, help="of noise and training")
     options = parser.parse_args()
@@ -53,6 +54,8 @@ def main() -> None:
     print("| image | noise | setting | PSNR before | PSNR after | bias | noise gain | held-out pair error | s |")
     print("|---|---|---|---|---|---|---|---|---|")
     for image, clean in (("ICBM152", icbm_crop(options.data)), ("phantom", make_phantom())):
+        if options.image not in (None, image):
+            continue
         truth, mask = clean[None], clean[None] > 0.15
         for kind, sigma in _KINDS:
             noisy = add_noise(clean, kind, sigma, seed=options.seed + 1)[None]
