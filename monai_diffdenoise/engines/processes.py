@@ -56,8 +56,13 @@ def start_processes() -> None:
 
 
 def stop_processes() -> None:
-    """Leave the process group, if there is one."""
+    """Leave the process group, if there is one, when all processes have come here.
+
+    A process that is done while another still writes its files would close connections that the other one's threads
+    look at, and now and then one of the two aborts at its end.
+    """
     if distributed.is_initialized():
+        distributed.barrier()
         distributed.destroy_process_group()
         # Ignite would go on asking the group that is no more
         idist.sync()
