@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from monai_diffdenoise.data.read_options import ReadOptions
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 
@@ -51,7 +52,7 @@ class Denoise:
         ),
     ]
     settings: tyro.conf.OmitArgPrefixes[DenoiseSettings] = field(default_factory=DenoiseSettings)
-    series: Annotated[str | None, tyro.conf.arg(help="Series UID, or its end, when a folder holds several.")] = None
+    reading: tyro.conf.OmitArgPrefixes[ReadOptions] = field(default_factory=ReadOptions)
     output_dtype: Annotated[str | None, tyro.conf.arg(help="Number type of a NIfTI output. None: the input's.")] = None
     json: Annotated[Path | None, tyro.conf.arg(help="Write plan, settings, scores, timings and warnings here.")] = None
     save_residual: Annotated[Path | None, tyro.conf.arg(help="Write what was removed here (.nii or .nii.gz).")] = None
@@ -69,6 +70,7 @@ class Denoise:
     def check(self) -> None:
         """Refuse what cannot end well, before any work."""
         from monai_diffdenoise.data import check_output
+        from monai_diffdenoise.data.formats import format_of_name, known_endings
 
         self.settings.check()
         if self.json is not None and self.json.suffix != ".json":
@@ -78,8 +80,8 @@ class Denoise:
             raise InputError("got the same name for two outputs; expected different names")
         check_output(self.output, [self.input], overwrite=self.overwrite)
         if self.save_residual is not None:
-            if not self.save_residual.name.lower().endswith((".nii", ".nii.gz")):
-                raise InputError(f"got --save-residual {self.save_residual}; expected a .nii or .nii.gz file")
+            if format_of_name(self.save_residual) is None:
+                raise InputError(f"got --save-residual {self.save_residual}; expected a file ({known_endings()})")
             check_output(self.save_residual, [self.input], overwrite=self.overwrite)
         if self.json is not None:
             if self.json.exists() and not self.overwrite:
@@ -95,7 +97,7 @@ class Denoise:
         from monai_diffdenoise.pipeline.run import denoise_volume
 
         self.check()
-        volume = read_volume(self.input, series=self.series)
+        volume = read_volume(self.input, options=self.reading)
         check_conversion(volume, self.output, self.output_dtype)
         if not self.resume:
             shutil.rmtree(self.work_dir, ignore_errors=True)

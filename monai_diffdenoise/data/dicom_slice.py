@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One slice of a classic DICOM series: its attributes as plain numbers, and what makes it unfit."""
+"""One slice image of DICOM, wherever it lies in a file: its attributes as plain numbers, and what makes it unfit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALWAYS_PLAUSIBLE = 16 << 20
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """What the reader needs of one file.
+    """What the reader needs of one slice image: a file, one frame of a file, or one tile of a mosaic.
 
     Args:
         fingerprint: path, size and time of the file.
@@ -45,6 +45,12 @@ class Slice:
         thickness: mm from slice to slice as far as one file can say; None if it cannot.
         orientation: direction cosines of a row and of a column (LPS), None if absent.
         position: center of the first pixel, LPS mm, None if absent.
+        frame: index of the frame in the file's pixel data.
+        tile: row and column in the frame where this slice begins, for a slice that is one tile of a mosaic; else None.
+        samples: values per pixel: 1, or 3 for color of which the luma is taken.
+        kind: what tells the stacks of a series apart beyond size and orientation: (name, value) pairs such as
+            ("echo time", "4.6"), which messages list.
+        moment: sort key of the time points of one stack; slices of one position differ in it.
     """
 
     fingerprint: Fingerprint
@@ -65,6 +71,11 @@ class Slice:
     thickness: float | None
     orientation: np.ndarray | None
     position: np.ndarray | None
+    frame: int = 0
+    tile: tuple[int, int] | None = None
+    samples: int = 1
+    kind: tuple[tuple[str, str], ...] = ()
+    moment: tuple[float, ...] = ()
 
 
 def parse_slice(file: DicomFile) -> Slice:

@@ -54,13 +54,13 @@ def write_dicom(
     path, source = Path(path), volume.source
     if not isinstance(source, DicomSource):
         raise InputError(f"output {path} would be a DICOM series, but the input is not DICOM: name a .nii.gz file")
-    for item in source.slices:
+    for item in source.all_slices:
         if not (item.sop_class and item.sop_instance):
             raise InputError(
                 f"{item.label} has no class or instance UID, so no derived series can refer to it: "
                 "write a .nii.gz file instead"
             )
-    first = source.slices[0]
+    first = source.slices[0][0]
     if not first.study:
         warnings.warn("the source has no Study Instance UID, so the derived series has none either", stacklevel=2)
     image = volume.image.as_tensor().numpy()
@@ -68,10 +68,11 @@ def write_dicom(
     settings = f"{PRODUCT} {product_version()} {derivation} private={keep_private}"
     series_uid = generate_uid(entropy_srcs=[first.series, first.sop_instance, digest, settings])
     series = DerivedSeries(series_uid, derivation, keep_private)
-    clipped, width = 0, max(4, len(str(len(source.slices))))
+    clipped, width = 0, max(4, len(str(len(source.all_slices))))
     with atomic_folder(path, overwrite=overwrite) as folder:
-        for index, item in enumerate(source.slices):
-            dataset, block = source.load(index)
+        for index, item in enumerate(source.slices[0]):
+            dataset = source.dataset(item)
+            block = source.block(0, index, dataset)
             stored, lost = encode_block(block, image[block.index], block.encoding)
             clipped += lost
             _save(dataset, item, stored[0, :, :, 0].T, series, folder / f"IM{index + 1:0{width}d}.dcm")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +14,32 @@ import numpy as np
 from monai_diffdenoise.data.dicom_files import is_dicom
 from monai_diffdenoise.data.dicom_read import DicomSource, read_dicom
 from monai_diffdenoise.data.dicom_write import is_derived_folder, write_dicom
-from monai_diffdenoise.data.nifti import is_nifti, read_nifti
-from monai_diffdenoise.data.nifti_write import plan_encoding, write_nifti
+from monai_diffdenoise.data.formats import detect_format, format_of_name, known_endings
+from monai_diffdenoise.data.read_options import ReadOptions
 from monai_diffdenoise.data.volume import Volume, Written
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["check_conversion", "check_output", "read_volume", "write_volume"]
 
-_NIFTI = (".nii", ".nii.gz")
 
-
-def _is_nifti_name(path: str | os.PathLike[str]) -> bool:
-    return os.fspath(path).lower().endswith(_NIFTI)
+def _is_file_name(path: str | os.PathLike[str]) -> bool:
+    return format_of_name(path) is not None
 
 
 def _is_folder_name(path: str | os.PathLike[str]) -> bool:
     text = os.fspath(path)
-    return text.endswith(("/", os.sep)) or Path(text).suffix == "" or (Path(text).is_dir() and not _is_nifti_name(text))
+    return text.endswith(("/", os.sep)) or Path(text).suffix == "" or (Path(text).is_dir() and not _is_file_name(text))
 
 
-def read_volume(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
-    """Read a volume from a NIfTI file, a DICOM file, or a folder with one DICOM series.
+def read_volume(
+    path: str | os.PathLike[str], *, series: str | None = None, options: ReadOptions | None = None
+) -> Volume:
+    """Read a volume from a file in one of :data:`~monai_diffdenoise.data.formats.FORMATS`, or from DICOM.
 
     Args:
-        path: the file or folder; nothing of it is ever changed.
-        series: Series Instance UID, or the unique end of it, when a folder holds several.
+        path: the file, or a folder with one DICOM series; nothing of it is ever changed.
+        series: short for ``ReadOptions(series=...)``.
+        options: how to read what can be taken in more than one way.
 
     Returns:
         the volume, in physical (rescaled) units and RAS millimeters.
@@ -46,19 +48,19 @@ def read_volume(path: str | os.PathLike[str], *, series: str | None = None) -> V
         InputError: no such file, a format that is not read, or a damaged or unsuitable image.
     """
     path = Path(path)
+    options = options if options is not None else ReadOptions()
+    if series is not None:
+        options = replace(options, series=series)
     if not path.exists():
-        raise InputError(f"{path} does not exist: expected a NIfTI file, a DICOM file or a folder with a DICOM series")
-    if path.is_dir():
-        return read_dicom(path, series=series)
-    if _is_nifti_name(path) or (not is_dicom(path) and is_nifti(path)):
-        if series is not None:
-            raise InputError(f"{path} is a NIfTI file: a series can be picked from a DICOM folder only; drop it")
-        return read_nifti(path)
-    if is_dicom(path):
-        return read_dicom(path, series=series)
-    raise InputError(
-        f"{path} is neither a NIfTI file nor a DICOM image: expected .nii, .nii.gz, or DICOM; convert it first"
-    )
+        raise InputError(f"{path} does not exist: expected an image file, a DICOM file or a folder with a DICOM series")
+    if path.is_dir() or (not _is_file_name(path) and is_dicom(path)):
+        return read_dicom(path, options)
+    kind = detect_format(path)
+    if kind is None:
+        raise InputError(
+            f"{path} is not an image of a known format: expected {known_endings()}, or DICOM; convert it first"
+        )
+    return kind.read(path, options)
 
 
 def write_volume(
@@ -74,9 +76,9 @@ def write_volume(
 
     Args:
         volume: what to write; its source must still be there, unchanged.
-        path: .nii or .nii.gz for NIfTI. A name without an ending, or with a slash at its end, is a folder that gets a
-            derived DICOM series: the source must be DICOM, too.
-        output_dtype: number type of a NIfTI file, default the source's.
+        path: a name with an ending of a known format (.nii.gz, ...). A name without an ending, or with a slash at its
+            end, is a folder that gets a derived DICOM series: the source must be DICOM, too.
+        output_dtype: number type of a file, default the source's.
         overwrite: whether an existing output may be replaced. A folder only if nothing but a series of ours is in it.
         keep_private: DICOM: keep the source's private attributes.
         derivation: DICOM: what was done, in one line without patient data, for the Derivation Description.
@@ -87,9 +89,10 @@ def write_volume(
     source = volume.source
     check_output(path, [source.path] if source.path is not None else [], overwrite=overwrite)
     check_conversion(volume, path, output_dtype)
+    kind = format_of_name(path)
     try:
-        if _is_nifti_name(path):
-            return write_nifti(volume, path, output_dtype=output_dtype, overwrite=overwrite)
+        if kind is not None:
+            return kind.write(volume, path, output_dtype=output_dtype, overwrite=overwrite)
         return write_dicom(volume, path, overwrite=overwrite, keep_private=keep_private, derivation=derivation)
     except OSError as error:
         raise InputError(f"output {path} could not be written ({error.strerror or error}): nothing is left") from error
@@ -106,12 +109,13 @@ def check_conversion(volume: Volume, path: str | os.PathLike[str], output_dtype:
     Raises:
         InputError: a DICOM series of what did not come as DICOM, or a number type that cannot be had.
     """
-    if _is_nifti_name(path):
-        plan_encoding(volume, output_dtype)
+    kind = format_of_name(path)
+    if kind is not None:
+        kind.check(volume, output_dtype)
         return
     if not isinstance(volume.source, DicomSource):
         raise InputError(
-            f"output {path} would be a DICOM series, but the input is not DICOM: name a .nii or .nii.gz file"
+            f"output {path} would be a DICOM series, but the input is not DICOM: name a file ({known_endings()})"
         )
     if output_dtype is not None:
         raise InputError(f"output {path} is a DICOM series, which keeps its data type: drop the output data type")
@@ -134,10 +138,10 @@ def check_output(
             folder that is missing or cannot be written to.
     """
     target = Path(path)
-    as_file = _is_nifti_name(path)
+    as_file = _is_file_name(path)
     if not as_file and not _is_folder_name(path):
         raise InputError(
-            f"output {path} ends in {target.suffix!r}: expected .nii or .nii.gz, or a folder name for a DICOM series"
+            f"output {path} ends in {target.suffix!r}: expected {known_endings()}, or a folder name for a DICOM series"
         )
     if target.is_symlink():
         raise InputError(f"output {path} is a symbolic link: expected a plain path; name the real target instead")
@@ -161,9 +165,11 @@ def _refuse_inputs(target: Path, inputs: Sequence[str | os.PathLike[str]], as_fi
             raise InputError(f"output {target} lies inside the input folder {entry}: choose a place outside it")
         if not as_file and real in other.parents:
             raise InputError(f"output folder {target} holds the input {entry}: choose another folder")
-        if not as_file and _is_nifti_name(given):
+        kind = format_of_name(given)
+        if not as_file and kind is not None:
             raise InputError(
-                f"output {target} would be a DICOM series, but the input {entry.name} is NIfTI: name a .nii.gz file"
+                f"output {target} would be a DICOM series, but the input {entry.name} is {kind.title}: "
+                f"name a file ({known_endings()})"
             )
 
 

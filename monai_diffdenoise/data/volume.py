@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class Source(Protocol):
 
     @property
     def format(self) -> str:
-        """One of "nifti", "dicom" and "array"."""
+        """Name of the format: "nifti", "dicom", "array", ..."""
         ...
 
     @property
@@ -71,6 +71,8 @@ class Volume:
         spacing: millimeters per voxel along each spatial axis.
         slice_axis: the spatial axis along which the slices were acquired; of no meaning for two spatial axes.
         source: what the writer needs.
+        channels: what C counts: "time" for repeats or moments of one image, "component" for parts of one value.
+        notes: what the user should know about the reading, one sentence each, nothing of the patient.
     """
 
     image: MetaTensor
@@ -78,6 +80,8 @@ class Volume:
     spacing: tuple[float, ...]
     slice_axis: int
     source: Source
+    channels: Literal["time", "component"] = "time"
+    notes: tuple[str, ...] = ()
 
     @property
     def spatial_dims(self) -> int:
@@ -151,6 +155,8 @@ def assemble(
     affine: np.ndarray,
     spacing: Sequence[float],
     slice_axis: int,
+    channels: Literal["time", "component"] = "time",
+    notes: Sequence[str] = (),
 ) -> Volume:
     """Read all blocks of a source into a volume.
 
@@ -160,6 +166,8 @@ def assemble(
         affine: 4 x 4, voxel indices to RAS millimeters.
         spacing: millimeters per spatial axis.
         slice_axis: see :class:`Volume`.
+        channels: see :class:`Volume`.
+        notes: see :class:`Volume`.
 
     Raises:
         InputError: the file cannot be read, or holds no finite voxel.
@@ -170,4 +178,4 @@ def assemble(
     tensor = torch.from_numpy(image)
     finite = fill_nonfinite(tensor)
     meta = MetaTensor(tensor, affine=torch.from_numpy(np.asarray(affine, dtype=np.float64)))
-    return Volume(meta, finite, tuple(float(s) for s in spacing), slice_axis, source)
+    return Volume(meta, finite, tuple(float(s) for s in spacing), slice_axis, source, channels, tuple(notes))

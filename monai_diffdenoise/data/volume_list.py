@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from monai_diffdenoise.data.dicom_files import is_dicom
+from monai_diffdenoise.data.formats import ending_of, known_endings
 from monai_diffdenoise.data.io import check_output, read_volume
 from monai_diffdenoise.data.phantom import add_noise, phantom_volume
 from monai_diffdenoise.data.volume import Volume
@@ -17,8 +18,6 @@ __all__ = ["PHANTOM", "open_volume", "volume_datalist", "volume_paths"]
 
 PHANTOM = "phantom"
 """The word that stands for the built-in phantom with Gaussian noise of 0.1, so that a bundle runs without data."""
-
-_NIFTI = (".nii", ".nii.gz")
 
 
 def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
@@ -57,14 +56,14 @@ def volume_paths(dataset_dir: str | os.PathLike[str]) -> list[str]:
         )
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
     files = [entry for entry in entries if entry.is_file()]
-    volumes = [file for file in files if file.name.lower().endswith(_NIFTI)]
+    volumes = [file for file in files if ending_of(file.name)]
     if not volumes and any(is_dicom(file) for file in files):
         return [str(root)]
     volumes += [folder for folder in entries if folder.is_dir() and _holds_dicom(folder)]
     if not volumes:
         raise InputError(
-            f"got dataset_dir {root}, in which no volume was found; expected .nii or .nii.gz files, a DICOM series, or "
-            "folders with one DICOM series each"
+            f"got dataset_dir {root}, in which no volume was found; expected files ({known_endings()}), a DICOM "
+            "series, or folders with one DICOM series each"
         )
     return [str(volume) for volume in sorted(volumes)]
 
@@ -115,11 +114,8 @@ def volume_datalist(
 
 
 def _ending(path: str) -> str:
-    """Ending of a NIfTI file as it is written; the empty string for everything that is DICOM."""
-    name = Path(path).name
-    if path == PHANTOM:
-        return ".nii.gz"
-    return next((name[-len(ending) :] for ending in reversed(_NIFTI) if name.lower().endswith(ending)), "")
+    """Ending of a file as it is written; the empty string for everything that is DICOM."""
+    return ".nii.gz" if path == PHANTOM else ending_of(Path(path).name)
 
 
 def _result_name(path: str, postfix: str) -> str:

@@ -97,7 +97,7 @@ def denoise_volume(
     job = ZeroShot(noisy, plan, settings, device, work_dir, resume, progress)
     network = _timed(timings, "training", job.train)
     denoised = _timed(timings, "denoising", lambda: job.infer(network))
-    notes = list(plan.warnings)
+    notes = [*volume.notes, *plan.warnings]
     scores: dict[str, Any] = dict(job.scores)
     if settings.fusion:
         denoised, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised))

@@ -18,10 +18,10 @@ from monai_diffdenoise.data import Volume, read_volume, write_volume
 def pairs(volume: Volume, out: Path) -> list[tuple[Dataset, Dataset]]:
     """Source and derived dataset of every slice, in order."""
     derived = sorted(out.iterdir())
-    assert [p.name for p in derived] == [f"IM{k + 1:04d}.dcm" for k in range(len(volume.source.slices))]
+    assert [p.name for p in derived] == [f"IM{k + 1:04d}.dcm" for k in range(len(volume.source.slices[0]))]
     return [
         (pydicom.dcmread(item.fingerprint.path), pydicom.dcmread(path))
-        for item, path in zip(volume.source.slices, derived, strict=True)
+        for item, path in zip(volume.source.slices[0], derived, strict=True)
     ]
 
 

@@ -19,7 +19,7 @@ def test_signed_padding_given_as_unsigned(make_series):
         ds.add_new("PixelPaddingValue", "US", 63536)
 
     volume = read_volume(make_series(dtype="int16", slices=1, edit=edit))
-    assert volume.source.slices[0].padding == (-2000, -2000)
+    assert volume.source.slices[0][0].padding == (-2000, -2000)
 
 
 def test_padding_of_an_implicit_file_is_understood(make_series):
@@ -29,7 +29,7 @@ def test_padding_of_an_implicit_file_is_understood(make_series):
         ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
 
     volume = read_volume(make_series(dtype="int16", slices=1, edit=edit))
-    assert volume.source.slices[0].padding == (-9, -5)
+    assert volume.source.slices[0][0].padding == (-9, -5)
 
 
 def setter(**values):

@@ -21,10 +21,10 @@ from monai_diffdenoise.errors import InputError
 def pairs(volume: Volume, out: Path) -> list[tuple[Dataset, Dataset]]:
     """Source and derived dataset of every slice, in order."""
     derived = sorted(out.iterdir())
-    assert [p.name for p in derived] == [f"IM{k + 1:04d}.dcm" for k in range(len(volume.source.slices))]
+    assert [p.name for p in derived] == [f"IM{k + 1:04d}.dcm" for k in range(len(volume.source.slices[0]))]
     return [
         (pydicom.dcmread(item.fingerprint.path), pydicom.dcmread(path))
-        for item, path in zip(volume.source.slices, derived, strict=True)
+        for item, path in zip(volume.source.slices[0], derived, strict=True)
     ]
 
 
@@ -96,15 +96,15 @@ def test_uids_follow_from_source_values_and_settings(make_series, tmp_path):
 
 def test_attributes_that_no_file_can_hold_are_refused(make_series, tmp_path, monkeypatch):
     volume = read_volume(make_series())
-    load = type(volume.source).load
+    read = type(volume.source).dataset
 
-    def damaged(self, index):
-        dataset, block = load(self, index)
+    def damaged(self, item):
+        dataset = read(self, item)
         tag = pydicom.tag.Tag(0x0040A730)
         dataset._dict[tag] = pydicom.dataelem.RawDataElement(tag, None, 4, b"Doe1", 0, False, True)
-        return dataset, block
+        return dataset
 
-    monkeypatch.setattr(type(volume.source), "load", damaged)
+    monkeypatch.setattr(type(volume.source), "dataset", damaged)
     with pytest.raises(InputError, match="slice with instance number 1 holds damaged attributes") as caught:
         write_volume(volume, tmp_path / "out")
     assert "Doe" not in str(caught.value)
@@ -182,7 +182,7 @@ def test_overwriting_takes_only_a_series_of_ours(make_series, tmp_path):
     write_volume(volume.with_image(volume.image + 1), out, overwrite=True)
     assert pydicom.dcmread(out / "IM0001.dcm").SeriesInstanceUID != first
     foreign = out / "IM9999.dcm"
-    shutil.copy(volume.source.slices[0].fingerprint.path, foreign)
+    shutil.copy(volume.source.slices[0][0].fingerprint.path, foreign)
     with pytest.raises(InputError, match="other files"):
         write_volume(volume, out, overwrite=True)
     assert foreign.exists() and len(list(out.iterdir())) == 5
@@ -232,5 +232,5 @@ def test_dciodvfy_finds_no_new_error(make_series, tmp_path, name):
     else:
         volume = read_volume(make_series(modality=name))
     write_volume(volume, tmp_path / "out", derivation="ns-n2n")
-    for item, path in zip(volume.source.slices, sorted((tmp_path / "out").iterdir()), strict=True):
+    for item, path in zip(volume.source.slices[0], sorted((tmp_path / "out").iterdir()), strict=True):
         assert complaints(path) <= complaints(item.fingerprint.path)
