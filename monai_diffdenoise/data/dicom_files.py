@@ -1,26 +1,32 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the DICOM images below a path and pick one series of them."""
+"""DICOM files: recognised by their first bytes, their headers and datasets read without noise."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pydicom
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
+from monai_diffdenoise.data.dicom_kind import KIND_TAGS
+from monai_diffdenoise.data.dicom_unfit import UNFIT_TAGS
 from monai_diffdenoise.data.fingerprint import Fingerprint
-from monai_diffdenoise.errors import InputError
 
-__all__ = ["DicomFile", "HEADER_TAGS", "find_series", "is_dicom", "quiet", "read_dataset"]
+__all__ = ["DicomFile", "HEADER_TAGS", "is_dicom", "quiet", "read_dataset", "read_header"]
 
 HEADER_TAGS: list[str | int] = [
     "SpecificCharacterSet",
@@ -52,13 +58,11 @@ HEADER_TAGS: list[str | int] = [
     "PixelPaddingRangeLimit",
     "RescaleSlope",
     "RescaleIntercept",
-    "ModalityLUTSequence",
-    # Overlay bits that share the pixels' words: Overlay Bits Allocated of the first groups.
-    *(0x60000100 + (group << 17) for group in range(16)),
+    *UNFIT_TAGS,
+    *KIND_TAGS,
 ]
 """What is read of every file before a series is picked: nothing that names the patient."""
 
-_MAX_LISTED = 12
 # Group 0002 or 0008 in the first two bytes, in either byte order: a dataset without the 132 bytes in front of it.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
@@ -70,10 +74,13 @@ class DicomFile:
     Args:
         fingerprint: path, size and time of the file.
         header: the attributes in :data:`HEADER_TAGS`, and the file meta information.
+        pixels_at: offset in the file where the header ends and the pixels begin; None where that says nothing (deflated
+            files). At or behind the end of a file that is cut off.
     """
 
     fingerprint: Fingerprint
     header: FileDataset
+    pixels_at: int | None = None
 
     @property
     def path(self) -> Path:
@@ -105,107 +112,42 @@ def is_dicom(path: Path) -> bool:
     return head[128:] == b"DICM" or (len(head) > 8 and head[:2] in _BARE_STARTS)
 
 
-def read_dataset(path: Path, *, header_only: bool = False) -> FileDataset | None:
+def read_dataset(path: Path, *, header_only: bool = False, more: Sequence[str] = ()) -> FileDataset | None:
     """Read a file as DICOM; None when it is none.
 
     Args:
         path: the file.
         header_only: read :data:`HEADER_TAGS` only, no pixels.
+        more: keywords that are read beside them.
     """
+    tags: list[BaseTag] | None = [Tag(tag) for tag in (*HEADER_TAGS, *more)] if header_only else None
+    found = _read(path, stop_before_pixels=header_only, specific_tags=tags)
+    return None if found is None else found[0]
+
+
+def read_header(path: Path) -> tuple[FileDataset, int | None] | None:
+    """Read :data:`HEADER_TAGS` of a file, and where its pixels begin; None when it is no DICOM."""
+    found = _read(path, stop_before_pixels=True, specific_tags=[Tag(tag) for tag in HEADER_TAGS])
+    if found is None:
+        return None
+    dataset, end = found
+    return dataset, None if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian else end
+
+
+def _read(path: Path, **options: Any) -> tuple[FileDataset, int] | None:
+    """The dataset, and where reading stopped."""
     if not is_dicom(path):
         return None
-    tags: list[BaseTag] | None = [Tag(tag) for tag in HEADER_TAGS] if header_only else None
     try:
-        with quiet():
-            with open(path, "rb") as stream:
-                bare = stream.read(132)[128:] != b"DICM"
-            dataset = pydicom.dcmread(path, force=bare, stop_before_pixels=header_only, specific_tags=tags)
+        with quiet(), open(path, "rb") as stream:
+            bare = stream.read(132)[128:] != b"DICM"
+            stream.seek(0)
+            dataset = pydicom.dcmread(stream, force=bare, **options)
+            end = stream.tell()
     except Exception:  # damaged files make pydicom raise anything; all of it means "not readable"
         return None
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
         syntax = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else syntax
-    return dataset
-
-
-def find_series(path: Path, series: str | None = None) -> list[DicomFile]:
-    """Collect the images of one series.
-
-    Args:
-        path: a DICOM file, or a folder that is searched with all folders below it. Hidden files and folders, files
-            that are not DICOM and DICOM objects that are not images (reports, directories) are passed over.
-        series: Series Instance UID, or the unique end of it.
-
-    Returns:
-        the files of the series, in no particular order.
-
-    Raises:
-        InputError: no image, or several series and none picked.
-    """
-    groups: dict[str, list[DicomFile]] = {}
-    for file in _candidates(path):
-        dataset = read_dataset(file, header_only=True)
-        if dataset is None or not _is_image(dataset):
-            continue
-        entry = DicomFile(Fingerprint.of(file, "a file of the series"), dataset)
-        groups.setdefault(_text(dataset, "SeriesInstanceUID"), []).append(entry)
-    if not groups:
-        what = "no readable DICOM image in it" if path.is_dir() else "not a readable DICOM image"
-        raise InputError(f"{path}: {what}; expected a DICOM file, or a folder with one series")
-    if series is not None:
-        matches = [uid for uid in groups if uid == series] or [uid for uid in groups if uid.endswith(series)]
-        if len(matches) != 1 or not series:
-            raise InputError(f"{path}: {len(matches)} series end in {series!r}, expected one of: {_listing(groups)}")
-        return groups[matches[0]]
-    if len(groups) > 1:
-        raise InputError(
-            f"{path} holds {len(groups)} series: {_listing(groups)}; "
-            "pick one with --series and its UID, or the end of the UID as shown"
-        )
-    return next(iter(groups.values()))
-
-
-def _candidates(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for folder, subfolders, names in os.walk(path):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            file = Path(folder, name)
-            if not name.startswith(".") and name.upper() != "DICOMDIR" and file.is_file():
-                yield file
-
-
-def _is_image(dataset: Dataset) -> bool:
-    return all(keyword in dataset for keyword in ("Rows", "Columns", "BitsAllocated"))
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    with quiet():
-        try:
-            return str(dataset.get(keyword) or "").strip()
-        except Exception:  # a value that cannot be decoded counts as missing
-            return ""
-
-
-def _listing(groups: dict[str, list[DicomFile]]) -> str:
-    digits = _unique_ending(list(groups))
-    entries = []
-    for uid, files in list(groups.items())[:_MAX_LISTED]:
-        header = files[0].header
-        number = _text(header, "SeriesNumber") or "without number"
-        modality = _text(header, "Modality") or "unknown modality"
-        entries.append(f"series {number} {modality} {len(files)} slice(s) UID ...{uid[-digits:]}")
-    if len(groups) > _MAX_LISTED:
-        entries.append(f"and {len(groups) - _MAX_LISTED} more")
-    return "; ".join(entries)
-
-
-def _unique_ending(uids: list[str]) -> int:
-    longest = max(len(uid) for uid in uids)
-    for digits in range(6, longest):
-        if len({uid[-digits:] for uid in uids}) == len(uids):
-            return digits
-    return max(longest, 1)
+    return dataset, end

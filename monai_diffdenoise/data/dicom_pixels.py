@@ -55,6 +55,8 @@ def decode_slice(dataset: FileDataset, item: Slice) -> np.ndarray:
         raise InputError(
             f"{item.label} has pixels that cannot be decoded ({type(error).__name__}): the file is cut off or damaged"
         ) from error
+    if array.ndim == 3 and item.samples == 1 and item.frame < len(array):
+        array = array[item.frame]
     if array.shape != (item.rows, item.columns) or array.dtype.kind not in "iu":
         raise InputError(
             f"{item.label} decodes to the shape {array.shape} of {array.dtype}: "

@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One classic single-frame DICOM series in: sorted in space, rescaled, pixels decoded slice by slice."""
+"""One stack of a DICOM series in: sorted in space and time, rescaled, pixels decoded slice by slice."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from pydicom.dataset import FileDataset
 
-from monai_diffdenoise.data.dicom_files import find_series, read_dataset
-from monai_diffdenoise.data.dicom_geometry import stack_slices
-from monai_diffdenoise.data.dicom_pixels import decode_slice, require_decoder
-from monai_diffdenoise.data.dicom_slice import Slice, parse_slice
+from monai_diffdenoise.data.dicom_choose import choose_stack
+from monai_diffdenoise.data.dicom_files import read_dataset
+from monai_diffdenoise.data.dicom_images import Layout
+from monai_diffdenoise.data.dicom_pixels import decode_slice
+from monai_diffdenoise.data.dicom_slice import Slice
 from monai_diffdenoise.data.encoding import Block, Encoding
 from monai_diffdenoise.data.read_options import ReadOptions
 from monai_diffdenoise.data.volume import Volume, assemble
@@ -32,14 +32,14 @@ class DicomSource:
     Args:
         path: the file or folder that was read.
         slices: ``slices[time][position]``, in the order of the image's first (C) and last axis.
-        layout: how the slices lie in files: "classic" (a file each), "enhanced" (frames of one object with functional
+        layout: how the slices lie in files: "classic" (a file each), "enhanced" (frames of objects with functional
             groups), "mosaic" (tiles of a picture, one picture per time point), "cine" (frames without positions).
         even: False when slices are missing or unevenly spaced, so that no affine tells where they all lie.
     """
 
     path: Path
     slices: tuple[tuple[Slice, ...], ...]
-    layout: Literal["classic", "enhanced", "mosaic", "cine"] = "classic"
+    layout: Layout = "classic"
     even: bool = True
     format: str = "dicom"
 
@@ -68,9 +68,13 @@ class DicomSource:
 
     def blocks(self) -> Iterator[Block]:
         """Yield one block per slice."""
-        for time in range(len(self.slices)):
-            for position in range(len(self.slices[time])):
-                yield self.block(time, position)
+        dataset, home = None, None
+        for time, volume in enumerate(self.slices):
+            for position, item in enumerate(volume):
+                # Neighbors are often frames of one file, which is large then: it is read once.
+                if dataset is None or item.fingerprint != home:
+                    dataset, home = self.dataset(item), item.fingerprint
+                yield self.block(time, position, dataset)
 
     def block(self, time: int, position: int, dataset: FileDataset | None = None) -> Block:
         """Decode the pixels of one slice.
@@ -106,29 +110,24 @@ class DicomSource:
 
 
 def read_dicom(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Volume:
-    """Read one series of classic single-frame images (CT, MR, PT, CR, DX, ...).
+    """Read one stack of one DICOM series (CT, MR, PT, CR, DX, US, ...).
 
     Args:
-        path: a file (one slice) or a folder.
-        options: which series of a folder, and how to take what can be taken in more than one way.
+        path: a file or a folder.
+        options: which series and stack, and how to take what can be taken in more than one way.
 
     Returns:
-        the volume, (1, columns, rows, slices), rescaled slice by slice in float64.
+        the volume, (time points, columns, rows, slices), rescaled slice by slice in float64.
 
     Raises:
-        InputError: no image, several series, or a kind of image that is not read.
+        InputError: no image, several series or stacks and none picked, or a kind of image that is not read.
     """
     path = Path(path)
-    options = options if options is not None else ReadOptions()
-    files = find_series(path, options.series)
+    chosen = choose_stack(path, options if options is not None else ReadOptions())
+    placed, first = chosen.placed, chosen.placed.slices[0][0]
+    source = DicomSource(path, placed.slices, chosen.layout, placed.even)
+    shape = (len(placed.slices), first.columns, first.rows, len(placed.slices[0]))
     try:
-        slices = [parse_slice(file) for file in files]
-        for syntax in sorted({s.syntax for s in slices}):
-            require_decoder(syntax)
-        if len({(s.sop_class, s.study) for s in slices}) > 1:
-            raise InputError("one series mixes image kinds or studies: expected one of each; split it first")
-        ordered, affine, spacing = stack_slices(slices)
-        shape = (1, ordered[0].columns, ordered[0].rows, len(ordered))
-        return assemble(DicomSource(path, (tuple(ordered),)), shape, affine, spacing, slice_axis=2)
+        return assemble(source, shape, placed.affine, placed.spacing, slice_axis=2, notes=chosen.notes)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
