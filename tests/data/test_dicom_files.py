@@ -2,16 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pydicom
 import pytest
 import torch
 from pydicom.data import get_testdata_file
 
 from monai_diffdenoise.data import read_volume
+from monai_diffdenoise.data.dicom_files import is_dicom, read_dataset, read_header
 from monai_diffdenoise.errors import InputError
 
 
@@ -20,54 +19,6 @@ def sample(name: str) -> Path:
     if found is None:
         pytest.skip(f"this pydicom comes without {name}")
     return Path(found)
-
-
-def test_junk_hidden_files_and_subfolders(make_series, tmp_path):
-    folder = make_series()
-    plain = read_volume(folder)
-    (folder / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"junk")
-    (folder / "notes.txt").write_text("not an image")
-    (folder / "empty").write_bytes(b"")
-    (folder / ".hidden").write_bytes(next(folder.iterdir()).read_bytes())
-    (folder / ".cache").mkdir()
-    shutil.copy(sorted(folder.glob("file*"))[0], folder / ".cache" / "copy.dcm")
-    shutil.copy(sample("reportsi.dcm"), folder / "report.dcm")
-    deeper = folder / "deeper"
-    deeper.mkdir()
-    sorted(folder.glob("file*"))[0].rename(deeper / "moved.dcm")
-    assert torch.equal(read_volume(folder).image, plain.image)
-
-
-def test_one_file_is_one_slice(make_series):
-    folder = make_series()
-    path = sorted(folder.iterdir())[0]
-    volume = read_volume(path)
-    assert volume.image.shape == (1, 8, 6, 1) and volume.spacing == (0.75, 0.5, 2.5)
-    np.testing.assert_array_equal(volume.image[0, :, :, 0], pydicom.dcmread(path).pixel_array.T - 1024.0)
-
-
-def test_several_series_are_listed_and_picked(make_series, tmp_path):
-    make_series("both/a".replace("/", "_"), seed=1)
-    root = tmp_path / "root"
-    root.mkdir()
-    uids = ["1.2.3.111118", "1.2.3.222228"]
-    for number, uid in enumerate(uids):
-
-        def edit(ds, index, uid=uid, number=number):
-            ds.SeriesInstanceUID, ds.SeriesNumber, ds.SeriesDescription = uid, number + 7, "Doe private"
-
-        make_series(f"s{number}", slices=3 + number, seed=number, edit=edit).rename(root / f"doe{number}")
-    with pytest.raises(InputError, match="holds 2 series") as caught:
-        read_volume(root)
-    text = str(caught.value)
-    assert "series 7 CT 3 slice(s)" in text and "series 8 CT 4 slice(s)" in text and "--series" in text
-    assert "111118" in text and "1.2.3.111118" not in text
-    assert "doe" not in text.replace(str(root), "").lower()
-    assert read_volume(root, series=uids[1]).image.shape[-1] == 4
-    assert read_volume(root, series="111118").image.shape[-1] == 3
-    for wrong in ("9", "8", ""):
-        with pytest.raises(InputError, match=r"\d series end in"):
-            read_volume(root, series=wrong)
 
 
 def test_file_without_preamble_is_read_if_it_is_an_image(tmp_path):
@@ -85,16 +36,37 @@ def test_file_without_preamble_is_read_if_it_is_an_image(tmp_path):
     assert torch.equal(read_volume(path).image, plain.image)
 
 
-@pytest.mark.parametrize("name", ["reportsi.dcm", "rtplan.dcm", "DICOMDIR"])
-def test_dicom_without_an_image(tmp_path, name):
-    source = sample("reportsi.dcm" if name == "DICOMDIR" else name)
-    shutil.copy(source, tmp_path / name)
-    with pytest.raises(InputError, match="not a readable DICOM image|no readable DICOM image"):
-        read_volume(tmp_path / name)
-    with pytest.raises(InputError, match="no readable DICOM image"):
-        read_volume(tmp_path)
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "MR_small_RLE.dcm", "rtdose.dcm"]
+)
+def test_header_ends_where_the_pixels_begin(name):
+    path = sample(name)
+    header, end = read_header(path)
+    raw = path.read_bytes()
+    tag = b"\x7f\xe0\x00\x10" if "big" in name else b"\xe0\x7f\x10\x00"
+    assert raw[end : end + 4] == tag and "PixelData" not in header
+    assert header.Rows == read_dataset(path).Rows
 
 
-def test_empty_folder(tmp_path):
-    with pytest.raises(InputError, match="no readable DICOM image in it"):
-        read_volume(tmp_path)
+def test_deflated_header_has_no_such_place():
+    assert read_header(sample("image_dfl.dcm"))[1] is None
+
+
+def test_header_of_a_cut_file_ends_at_its_end(tmp_path):
+    raw = sample("CT_small.dcm").read_bytes()
+    path = tmp_path / "cut"
+    path.write_bytes(raw[:2000])
+    assert read_header(path)[1] >= 2000
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\0" * 200, b"\0" * 128 + b"DICOM"[:3]])
+def test_what_is_no_dicom(tmp_path, content):
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    assert not is_dicom(path) and read_dataset(path) is None and read_header(path) is None
+
+
+def test_more_attributes_on_demand():
+    path = sample("CT_small.dcm")
+    assert "PatientID" not in read_dataset(path, header_only=True)
+    assert read_dataset(path, header_only=True, more=("PatientID",)).PatientID == pydicom.dcmread(path).PatientID

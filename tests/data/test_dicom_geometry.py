@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import torch
 from pydicom.dataset import Dataset
 
-from monai_diffdenoise.data import read_volume
+from monai_diffdenoise.data import ReadOptions, read_volume
 from monai_diffdenoise.errors import InputError
 
 
@@ -87,12 +86,69 @@ def test_slices_of_different_sizes(make_series):
         if index == 1:
             ds.Rows, ds.Columns = 8, 6
 
-    with pytest.raises(InputError, match="different sizes .6x8, 8x6"):
+    with pytest.raises(InputError, match="2 stacks.*1: 8x6, 3 .*2: 6x8, 1 "):
         read_volume(make_series(edit=edit))
 
 
-def test_copies_of_a_file_are_named_as_such(make_series):
-    folder = make_series()
-    shutil.copy(folder / "file000", folder / "copy")
-    with pytest.raises(InputError, match="1 of 5 slices share their position.*copies of the same file"):
+GAPS = {
+    "one": ([3], "5 slices, usually 2.5 mm apart, but 1 missing between .* number 3 and .* number 5"),
+    "two together": ([2, 3], "but 2 missing between .* number 2 and .* number 5"),
+    "two apart": ([1, 4], "but 2 missing between .* number 1 and .* number 3 and in 1 other gap"),
+}
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_missing_slices_are_named_or_taken(make_series, name):
+    lost, message = GAPS[name]
+    count = 6 if name == "one" else 8
+    folder = make_series(slices=count, edit=lambda ds, index: index not in lost)
+    with pytest.raises(InputError, match=message + ".*; --uneven take"):
         read_volume(folder)
+    volume = read_volume(folder, options=ReadOptions(uneven="take"))
+    assert not volume.source.even and volume.spacing[2] == 2.5
+    assert "usually 2.5 mm apart" in volume.notes[0] and len(volume.notes) == 1
+    positions = np.array([item.position for item in volume.source.slices[0]])
+    np.testing.assert_allclose(
+        volume.image.affine[:3, 2], (positions[-1] - positions[0]) / (len(positions) - 1) * [-1, -1, 1]
+    )
+    kept = [k + 1 for k in range(count) if k not in lost]
+    assert [item.moment.instance for item in volume.source.slices[0]] == kept
+
+
+def test_uneven_slices_that_are_not_a_multiple(make_series):
+    def edit(ds, index):
+        ds.ImagePositionPatient = [0, 0, 2.5 * index + (0.8 if index == 2 else 0)]
+
+    folder = make_series(slices=5, edit=edit)
+    with pytest.raises(InputError, match="2 gap.s. of 1.7 to 3.3 mm"):
+        read_volume(folder)
+    assert not read_volume(folder, options=ReadOptions(uneven="take")).source.even
+
+
+def test_positions_in_few_digits_are_even(make_series):
+    """Some scanners round the positions of oblique slices: their distances differ by two percent."""
+    places = [0.0, 6.97, 14.04, 21.0, 28.0]
+    volume = read_volume(
+        make_series(slices=5, edit=lambda ds, index: setattr(ds, "ImagePositionPatient", [0, 0, places[index]]))
+    )
+    assert volume.source.even and volume.notes == () and volume.spacing[2] == pytest.approx(7.0)
+
+
+def test_uneven_says_nothing_of_even_series(make_series):
+    volume = read_volume(make_series(), options=ReadOptions(uneven="take"))
+    assert volume.source.even and volume.notes == ()
+
+
+def test_tilted_and_uneven(make_series):
+    folder = make_series(slices=6, step=(0.0, 1.1, 2.5), edit=lambda ds, index: index != 3)
+    volume = read_volume(folder, options=ReadOptions(uneven="take"))
+    assert volume.image.shape[-1] == 5 and not volume.source.even
+
+
+@pytest.mark.parametrize("step", [2.5, 0.02])
+def test_thin_slices_are_not_one_position(make_series, step):
+    def edit(ds, index):
+        ds.PixelSpacing = [0.01, 0.01] if step < 1 else [0.5, 0.75]
+
+    volume = read_volume(make_series(step=(0.0, 0.0, step), edit=edit))
+    assert volume.image.shape == (1, 8, 6, 4) and volume.spacing[2] == pytest.approx(step)

@@ -70,8 +70,9 @@ def cut_pixels(ds, index):
 
 
 REFUSALS = {
-    "multi-frame": (setter(NumberOfFrames=5), "multi-frame or enhanced DICOM"),
-    "enhanced": (setter(SOPClassUID=EnhancedMRImageStorage), "multi-frame or enhanced"),
+    "multi-frame": (setter(NumberOfFrames=5), "cut off or damaged"),
+    "no frames": (setter(NumberOfFrames=0), "declares 0 frames"),
+    "enhanced": (setter(SOPClassUID=EnhancedMRImageStorage), "describes none of its 1 frames"),
     "mosaic": (setter(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]), "mosaic"),
     "rgb": (setter(PhotometricInterpretation="RGB", SamplesPerPixel=3), "color image"),
     "palette": (setter(PhotometricInterpretation="PALETTE COLOR"), "color image"),
@@ -89,12 +90,18 @@ REFUSALS = {
     "zero spacing": (setter(PixelSpacing=[0, 1]), "above 0 mm"),
     "bad orientation": (setter(ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), "damaged ImageOrientation"),
     "short position": (raw_decimal("ImagePositionPatient", b"1\\2 "), "damaged ImagePosition"),
-    "orientations": (on_slice(1, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "different orientations"),
-    "spacings": (on_slice(1, PixelSpacing=[0.6, 0.75]), "different pixel spacings"),
-    "missing slice": (lambda ds, index: index != 2, "unevenly spaced.*missing"),
-    "repeated position": (on_slice(1, ImagePositionPatient=[0, -10, -20]), "share their position.*time points"),
+    "orientations": (on_slice(1, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "2 stacks.*axial.*sagittal.*--stack"),
+    "spacings": (on_slice(1, PixelSpacing=[0.6, 0.75]), "2 stacks.*pixels 0.75x0.5 mm.*pixels 0.75x0.6 mm"),
+    "missing slice": (
+        lambda ds, index: index != 2,
+        "unevenly spaced.*1 missing between .* instance number 2 and .* instance number 4.*--uneven take",
+    ),
+    "repeated position": (
+        on_slice(1, ImagePositionPatient=[0, -10, -20]),
+        "share their position unevenly .3 position.s. with 1 image.s., 1 position.s. with 2",
+    ),
     "sideways": (on_slice(1, ImagePositionPatient=[40, -10, -17.5]), "sideways"),
-    "study": (on_slice(1, StudyInstanceUID="1.2.3"), "studies"),
+    "study": (on_slice(1, StudyInstanceUID="1.2.3"), "2 stacks.*study 043.8.498.1|study 1.2.3"),
 }
 
 

@@ -133,15 +133,11 @@ def test_writing_checks_the_output_itself(place):
 
 
 REFUSED = {
-    "A_mri_snrpair_sola_body/acq1": "enhanced",
-    "A_mri_snrpair_sola_body/acq2": "enhanced",
-    "C_dcm_fakepixels_hyperfine_multiframe": "multi-frame",
-    "C_dcm_fakepixels_mixed_orientations": "different orientations",
-    "C_dcm_philips_enhanced_fieldmap": "enhanced",
+    "C_dcm_fakepixels_mixed_orientations": "2 stacks",
+    "C_dcm_philips_enhanced_fieldmap": "2 stacks",
     "C_dcm_rgb_j2k": "color",
-    "C_dcm_siemens_sola_enhanced_multiframe": "enhanced",
     "C_dcm_transfer_syntaxes": "mosaic",
-    "C_dcm_us_sonosite_ybr_30frames": "multi-frame",
+    "C_dcm_us_sonosite_ybr_30frames": "color",
     "C_png_xray_nih_1.png": "neither",
     "D_dcm_made_messy_folder": "2 series",
     "D_dcm_no_meta": "no readable DICOM image",
@@ -171,6 +167,8 @@ def test_every_real_scan_is_read_and_returned_or_refused(dev_data, tmp_path):
             refused.add(name)
             continue
         assert torch.isfinite(volume.image).all(), name
+        if getattr(volume.source, "layout", "classic") != "classic":
+            continue  # read only; how it is written is tested with the writer
         out = tmp_path / (f"{number}.nii" if volume.source.format == "nifti" else str(number))
         write_volume(volume, out)
         pairs = zip(volume.source.blocks(), read_volume(out).source.blocks(), strict=True)
