@@ -31,9 +31,16 @@ class Attributes:
     def __init__(self, label: str, *layers: Dataset) -> None:
         self.label = label
         self._layers = layers
+        self._known: dict[str | int, DataElement | None] = {}
 
     def element(self, keyword: str | int) -> DataElement | None:
         """The data element, None if it is absent. It may raise anything for damaged values."""
+        # Asked for again and again by the frames of a large object.
+        if keyword not in self._known:
+            self._known[keyword] = self._find(keyword)
+        return self._known[keyword]
+
+    def _find(self, keyword: str | int) -> DataElement | None:
         for layer in self._layers:
             if keyword in layer:
                 return layer[keyword]

@@ -62,14 +62,11 @@ _PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "KVP": (("CTXRayDetailsSequence", "KVP"),),
     "DataType": (("ImageDataTypeSequence", "DataType"),),
 }
-_DIRECTION = "DiffusionGradientDirectionSequence"
 # Converted objects keep here, item by item, what has no place elsewhere.
-_UNASSIGNED = {
-    _SHARED: "UnassignedSharedConvertedAttributesSequence",
-    _PER_FRAME: "UnassignedPerFrameConvertedAttributesSequence",
-}
+_UNASSIGNED_SHARED = "UnassignedSharedConvertedAttributesSequence"
+_UNASSIGNED_FRAME = "UnassignedPerFrameConvertedAttributesSequence"
 # The top level would give all frames one place and one weighting, where each has its own or none.
-_OWN = frozenset({"ImagePositionPatient", "DiffusionBValue"})
+_NOT_AT_THE_TOP = frozenset({"ImagePositionPatient", "DiffusionBValue", "DiffusionGradientOrientation"})
 
 
 def read_groups(file: DicomFile) -> list[Dataset] | None:
@@ -112,45 +109,49 @@ def frame_slices(file: DicomFile, top: Attributes, groups: list[Dataset], frames
         )
     number = top.text("InstanceNumber")[:16]
     where = f" of instance number {number}" if number else ""
+    common = _Group(shared, _UNASSIGNED_SHARED)
     return [
-        parse_image(_Frame(f"frame {index + 1}{where}", group, shared, top), file, index)
+        parse_image(_Frame(f"frame {index + 1}{where}", _Group(group, _UNASSIGNED_FRAME), common, top), file, index)
         for index, group in enumerate(own)
     ]
+
+
+class _Group(Attributes):
+    """One functional groups item, asked by the keywords of classic images."""
+
+    def __init__(self, group: Dataset, unassigned: str) -> None:
+        super().__init__("", group)
+        self._group, self._unassigned = group, unassigned
+
+    def _find(self, keyword: str | int) -> DataElement | None:
+        if keyword == "DiffusionGradientOrientation":
+            directions = self._inside("MRDiffusionSequence", "DiffusionGradientDirectionSequence")
+            found = directions.value[0] if directions is not None and directions.value else Dataset()
+            return found[keyword] if keyword in found else None  # noqa: SIM401 - elements, not values
+        places = _PLACES.get(str(keyword), ())
+        for sequence, there in (*places, (self._unassigned, str(keyword))) if places else ():
+            element = self._inside(sequence, there)
+            if element is not None:
+                return element
+        return None
+
+    def _inside(self, sequence: str, keyword: str) -> DataElement | None:
+        if sequence not in self._group:
+            return None
+        items = self._group[sequence].value
+        return items[0][keyword] if items and keyword in items[0] else None
 
 
 class _Frame(Attributes):
     """A frame as if it were a classic image."""
 
-    def __init__(self, label: str, group: Dataset, shared: Dataset, top: Attributes) -> None:
+    def __init__(self, label: str, own: _Group, shared: _Group, top: Attributes) -> None:
         super().__init__(label)
-        self._groups = {_PER_FRAME: group, _SHARED: shared}
-        self._top = top
+        self._own, self._shared, self._top = own, shared, top
 
-    def element(self, keyword: str | int) -> DataElement | None:
-        if keyword == "DiffusionGradientOrientation":
-            return self._gradient()
-        places = _PLACES.get(keyword, ()) if isinstance(keyword, str) else ()
-        for name, group in self._groups.items():
-            for sequence, there in places:
-                found = _inside(group, sequence, there)
-                if found is not None:
-                    return found
-            if places:
-                found = _inside(group, _UNASSIGNED[name], str(keyword))
-                if found is not None:
-                    return found
-        return None if keyword in _OWN else self._top.element(keyword)
-
-    def _gradient(self) -> DataElement | None:
-        for group in self._groups.values():
-            found = _inside(group, "MRDiffusionSequence", _DIRECTION)
-            if found is not None and found.value and "DiffusionGradientOrientation" in found.value[0]:
-                return found.value[0]["DiffusionGradientOrientation"]
-        return None
-
-
-def _inside(group: Dataset, sequence: str, keyword: str) -> DataElement | None:
-    if sequence not in group:
-        return None
-    items = group[sequence].value
-    return items[0][keyword] if items and keyword in items[0] else None
+    def _find(self, keyword: str | int) -> DataElement | None:
+        for group in (self._own, self._shared):
+            element = group.element(keyword)
+            if element is not None:
+                return element
+        return None if keyword in _NOT_AT_THE_TOP else self._top.element(keyword)

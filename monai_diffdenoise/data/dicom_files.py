@@ -45,6 +45,7 @@ HEADER_TAGS: list[str | int] = [
     "PixelSpacing",
     "ImagerPixelSpacing",
     "NominalScannedPixelSpacing",
+    "SequenceOfUltrasoundRegions",
     "SamplesPerPixel",
     "PhotometricInterpretation",
     "NumberOfFrames",

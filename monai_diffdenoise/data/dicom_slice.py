@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from monai_diffdenoise.errors import InputError
 
 __all__ = ["Slice", "attributes_of", "check_file", "parse_image", "parse_slice"]
 
+# Physical Units X Direction of an ultrasound region.
+_CENTIMETERS = 3
 # Tag and length of the pixels' data element, at least.
 _ELEMENT_START = 8
 
@@ -234,7 +237,25 @@ def _spacing(image: Attributes) -> tuple[float, float] | None:
             if min(numbers) <= 0:
                 raise InputError(f"{image.label} has a {keyword} of {numbers}: expected two lengths above 0 mm")
             return numbers[0], numbers[1]
-    return None
+    return _ultrasound_spacing(image)
+
+
+def _ultrasound_spacing(image: Attributes) -> tuple[float, float] | None:
+    """Pixel spacing of the regions of an ultrasound picture that show space, if they agree."""
+    found = set()
+    rows, columns = _shape(image)
+    try:
+        for region in image.value("SequenceOfUltrasoundRegions") or []:
+            if region.RegionLocationMaxX1 > columns or region.RegionLocationMaxY1 > rows:
+                # The picture was made smaller later; its regions were not.
+                return None
+            if region.PhysicalUnitsXDirection == region.PhysicalUnitsYDirection == _CENTIMETERS:
+                found.add((abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10))
+    except Exception:  # a damaged region says nothing
+        return None
+    if len(found) != 1 or not all(0 < length < math.inf for length in next(iter(found))):
+        return None
+    return found.pop()
 
 
 def _thickness(image: Attributes) -> float | None:

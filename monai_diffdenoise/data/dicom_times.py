@@ -14,6 +14,7 @@ from monai_diffdenoise.errors import InputError
 __all__ = ["time_points"]
 
 _WEIGHTING = ("b_value", "gradient_x", "gradient_y", "gradient_z")
+# Directions are printed with few digits.
 _TOLERANCE = 1e-3
 
 
@@ -67,7 +68,7 @@ def _agree(volume: Sequence[Slice], shared: Sequence[str]) -> bool:
     for name in shared:
         values = [getattr(Moment(*item.moment), name) for item in volume]
         low, high = min(values), max(values)
-        if low != high and not high - low <= _TOLERANCE * max(1.0, abs(high)):
+        if low != high and not high - low <= _TOLERANCE:
             return False
     return True
 

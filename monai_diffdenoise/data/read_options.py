@@ -18,11 +18,11 @@ class ReadOptions:
 
     Args:
         series: Series UID, or the end of it, when a DICOM folder holds several.
-        stack: number of the stack, from 1 as the error lists them, when a DICOM series holds several (echoes, magnitude
-            and phase, orientations).
+        stack: number of the stack, from 1 as the error lists them, when a DICOM series holds several that must not be
+            mixed (echoes, magnitude and phase, orientations, kernels).
         color: what to do with color: refuse it, or take its luma as one gray channel.
-        cine: what the frames of a DICOM object without positions in space are: refuse to guess, moments of one picture,
-            or slices one behind the other.
+        cine: what several DICOM images without positions in space (frames of a clip, captures) are: refuse to guess,
+            moments of one picture, or slices one behind the other.
         burned_in: what to do with images that say that text is burned into their pixels, which may name the patient:
             refuse them, or take them.
         uneven: what to do with missing or unevenly spaced DICOM slices: refuse them, or take them as if they were even

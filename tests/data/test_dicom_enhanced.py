@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -223,3 +224,24 @@ def test_real_field_map_is_two_stacks(dev_data):
     magnitude, field = (read_volume(path, options=ReadOptions(stack=k)) for k in (1, 2))
     assert magnitude.image.shape == field.image.shape == (1, 64, 64, 32)
     assert magnitude.image.min() == 0 and field.image.min() < -490 and field.image.max() > 490
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_damage_ends_in_an_input_error_or_an_image(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    ds = enhanced(grid(3, times=2, slope=2.0, inter=1.0, echo=20.0, component="MAGNITUDE"))
+    path = save(ds, tmp_path / "a")
+    raw = bytearray(path.read_bytes())
+    header = raw.index(b"\xe0\x7f\x10\x00")
+    for place in rng.integers(132, header, 1 + seed % 8):
+        raw[place] = rng.integers(256)
+    path.write_bytes(raw[: rng.integers(140, len(raw))] if seed % 5 == 0 else raw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for options in (ReadOptions(), ReadOptions(stack=1, color="gray", cine="time", uneven="take")):
+            try:
+                volume = read_volume(path, options=options)
+            except InputError as error:
+                assert "\n" not in str(error) and "Doe" not in str(error)
+            else:
+                assert volume.image.numel() <= 6 * 8 * 6

@@ -113,3 +113,33 @@ def test_unfit_series_are_refused_in_one_line(make_series, name):
         read_volume(folder)
     text = str(caught.value)
     assert "\n" not in text and "Doe" not in text and "4711" not in text and "file0" not in text
+
+
+def region(x: float, y: float, units: int = 3, right: int = 8) -> Dataset:
+    ds = Dataset()
+    ds.RegionLocationMaxX1, ds.RegionLocationMaxY1 = right, 6
+    ds.PhysicalUnitsXDirection = ds.PhysicalUnitsYDirection = units
+    ds.PhysicalDeltaX, ds.PhysicalDeltaY = x, y
+    return ds
+
+
+@pytest.mark.parametrize(
+    ("regions", "spacing"),
+    [
+        ([region(0.02, 0.03)], (0.2, 0.3)),
+        ([region(0.02, -0.03), region(0.5, 0.5, units=4)], (0.2, 0.3)),
+        ([region(0.02, 0.03), region(0.04, 0.03)], (1.0, 1.0)),
+        ([region(0.0, 0.03)], (1.0, 1.0)),
+        ([region(float("nan"), 0.03)], (1.0, 1.0)),
+        ([region(0.02, 0.03, right=9)], (1.0, 1.0)),
+        ([Dataset()], (1.0, 1.0)),
+    ],
+)
+def test_ultrasound_says_its_pixels_in_regions(make_series, regions, spacing):
+    def edit(ds, index):
+        del ds.PixelSpacing, ds.SliceThickness
+        ds.SequenceOfUltrasoundRegions = regions
+
+    volume = read_volume(make_series(slices=1, edit=edit))
+    assert volume.spacing[:2] == pytest.approx(spacing)
+    assert ("no size of a pixel" in " ".join(volume.notes)) == (spacing == (1.0, 1.0))
