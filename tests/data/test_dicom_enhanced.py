@@ -69,6 +69,12 @@ def test_facts_may_be_shared_or_at_the_top(tmp_path):
     np.testing.assert_array_equal(volume.image[0], pixels_of(ds).transpose(2, 1, 0) * 3.0 + 4.0)
 
 
+def test_the_frame_knows_better_than_all_frames(tmp_path):
+    ds = enhanced([{**frame, "slope": 2.0} for frame in grid(2)], shared={**SHARED, "slope": 3.0})
+    volume = read_volume(save(ds, tmp_path / "a"))
+    np.testing.assert_array_equal(volume.image[0], pixels_of(ds).transpose(2, 1, 0) * 2.0)
+
+
 def test_a_position_at_the_top_is_not_that_of_the_frames(tmp_path):
     ds = enhanced([{"temporal": k + 1} for k in range(3)])
     ds.ImagePositionPatient = [1, 2, 3]

@@ -92,6 +92,7 @@ def test_slices_of_different_sizes(make_series):
 
 GAPS = {
     "one": ([3], "5 slices, usually 2.5 mm apart, but 1 missing between .* number 3 and .* number 5"),
+    "one of four": ([2], "3 slices, usually 2.5 mm apart, but 1 missing between .* number 2 and .* number 4"),
     "two together": ([2, 3], "but 2 missing between .* number 2 and .* number 5"),
     "two apart": ([1, 4], "but 2 missing between .* number 1 and .* number 3 and in 1 other gap"),
 }
@@ -100,7 +101,7 @@ GAPS = {
 @pytest.mark.parametrize("name", GAPS)
 def test_missing_slices_are_named_or_taken(make_series, name):
     lost, message = GAPS[name]
-    count = 6 if name == "one" else 8
+    count = {"one": 6, "one of four": 4}.get(name, 8)
     folder = make_series(slices=count, edit=lambda ds, index: index not in lost)
     with pytest.raises(InputError, match=message + ".*; --uneven take"):
         read_volume(folder)

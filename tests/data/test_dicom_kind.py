@@ -81,7 +81,8 @@ def test_moments_sort_by_time_and_by_number_last():
     ]
     assert moments == sorted(moments)
     assert moment_of(image(InstanceNumber=3), 4) > moment_of(image(InstanceNumber=3), 3)
-    assert moment_of(image(TriggerTime=2.5)).trigger == moment_of(image(NominalPercentageOfCardiacPhase=2.5)).trigger
+    assert moment_of(image(TriggerTime=2.5)).trigger == 2.5
+    assert moment_of(image(NominalPercentageOfCardiacPhase=30.0)).trigger == 30
     assert moment_of(image()) == Moment()
 
 

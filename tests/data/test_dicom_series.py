@@ -34,10 +34,15 @@ def test_junk_hidden_files_and_subfolders(make_series, tmp_path):
     (folder / ".cache").mkdir()
     shutil.copy(sorted(folder.glob("file*"))[0], folder / ".cache" / "copy.dcm")
     shutil.copy(sample("reportsi.dcm"), folder / "report.dcm")
+    report = pydicom.dcmread(sample("reportsi.dcm"))
+    report.SeriesInstanceUID = plain.source.slices[0][0].series
+    report.save_as(folder / "report of this series")
     deeper = folder / "deeper"
     deeper.mkdir()
     sorted(folder.glob("file*"))[0].rename(deeper / "moved.dcm")
-    assert torch.equal(read_volume(folder).image, plain.image)
+    volume = read_volume(folder)
+    # What is no image is no loss.
+    assert torch.equal(volume.image, plain.image) and volume.notes == ()
 
 
 def test_one_file_is_one_slice(make_series):

@@ -104,6 +104,15 @@ def test_color_is_taken_only_on_demand(name):
     assert "their luma was taken" in chosen.notes[0]
 
 
+def test_color_has_no_rescale_and_no_padding(make_series):
+    def edit(ds, index):
+        ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.PlanarConfiguration = "RGB", 3, 0
+        ds.RescaleSlope, ds.PixelPaddingValue, ds.PixelData = "7", 0, b"\0" * 6 * 8 * 3 * 2
+
+    item = choose_stack(make_series(edit=edit), ReadOptions(color="gray")).placed.slices[0][0]
+    assert (item.slope, item.inter, item.padding) == (1.0, 0.0, None)
+
+
 @pytest.mark.parametrize(
     ("photometric", "samples"), [("CMYK", 4), ("MONOCHROME2", 3), ("RGB", 1), ("HSV", 3), ("Doe\x1b[0m", 3)]
 )
