@@ -9,7 +9,7 @@ looked at as if it were a classic image: the same keywords, found where they now
 from __future__ import annotations
 
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 
 from monai_diffdenoise.data.dicom_attributes import Attributes
 from monai_diffdenoise.data.dicom_files import DicomFile, read_dataset
@@ -69,40 +69,39 @@ _UNASSIGNED_FRAME = "UnassignedPerFrameConvertedAttributesSequence"
 _NOT_AT_THE_TOP = frozenset({"ImagePositionPatient", "DiffusionBValue", "DiffusionGradientOrientation"})
 
 
-def read_groups(file: DicomFile) -> list[Dataset] | None:
-    """Read the functional groups of a file.
+def read_groups(file: DicomFile) -> FileDataset | None:
+    """Read the header of a file with its functional groups.
 
     Returns:
-        the shared groups, then the groups of each frame; None if the file has none per frame.
+        the header; None if the file describes no frame.
 
     Raises:
         InputError: the file cannot be read again.
     """
-    dataset = read_dataset(file.path, header_only=True, more=(_SHARED, _PER_FRAME))
-    if dataset is None:
+    file.fingerprint.check("a file of the series")
+    header = read_dataset(file.path, header_only=True, more=(_SHARED, _PER_FRAME))
+    if header is None:
         raise InputError("a file of the series cannot be read again: expected the same files until the end")
-    if _PER_FRAME not in dataset:
-        return None
-    try:
-        shared = list(dataset.get(_SHARED) or [])[:1] or [Dataset()]
-        return shared + list(dataset[_PER_FRAME].value or [])
-    except Exception as error:  # pydicom raises many types for damaged sequences
-        raise CutOffError("a file with functional groups is cut off or damaged: its groups cannot be read") from error
+    return header if _PER_FRAME in header else None
 
 
-def frame_slices(file: DicomFile, top: Attributes, groups: list[Dataset], frames: int) -> list[Slice]:
+def frame_slices(file: DicomFile, top: Attributes, header: Dataset, frames: int) -> list[Slice]:
     """The frames of one object.
 
     Args:
         file: the file, checked.
         top: the attributes at its top level.
-        groups: what :func:`read_groups` gave.
+        header: what :func:`read_groups` gave.
         frames: how many frames the file declares.
 
     Raises:
         InputError: groups for another number of frames, or damaged attributes.
     """
-    shared, *own = groups
+    try:
+        shared = next(iter(header.get(_SHARED) or []), Dataset())
+        own = list(header[_PER_FRAME].value or [])
+    except Exception as error:  # pydicom raises many types for damaged sequences
+        raise CutOffError(f"{top.label} is cut off or damaged: its functional groups cannot be read") from error
     if len(own) != frames:
         raise InputError(
             f"{top.label} declares {frames} frames but describes {len(own)}: expected functional groups for each"

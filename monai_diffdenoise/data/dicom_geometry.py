@@ -137,7 +137,7 @@ def _distance(ordered: Sequence[Slice], normal: np.ndarray) -> tuple[float, str]
     heights = np.array([float(np.dot(_position(item), normal)) for item in ordered])
     gaps = np.diff(heights)
     # The lower median: of a gap of one and a gap of two distances, the first is the usual one.
-    usual = float(np.median(gaps))
+    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])
     odd = np.flatnonzero(np.abs(gaps - usual) > _EVEN_GAPS * usual)
     if not len(odd):
         return usual, ""

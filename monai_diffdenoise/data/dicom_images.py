@@ -14,7 +14,7 @@ from monai_diffdenoise.data.dicom_enhanced import frame_slices, read_groups
 from monai_diffdenoise.data.dicom_files import DicomFile, quiet
 from monai_diffdenoise.data.dicom_kind import kind_of, moment_of
 from monai_diffdenoise.data.dicom_mosaic import is_mosaic, mosaic_slices
-from monai_diffdenoise.data.dicom_slice import Slice, attributes_of, check_file, parse_image, parse_slice
+from monai_diffdenoise.data.dicom_slice import Slice, attributes_of, check_file, parse_image
 from monai_diffdenoise.data.read_options import ReadOptions
 from monai_diffdenoise.errors import InputError
 
@@ -56,17 +56,16 @@ def images_in(file: DicomFile, options: ReadOptions) -> FileImages:
     """
     with quiet():
         top = attributes_of(file)
-        if is_mosaic(file.header):
-            check_file(top, file, options)
+        frames, name = _frame_count(top, file), UID(top.text("SOPClassUID")).name
+        check_file(top, file, options, frames)
+        grouped = frames > 1 or any(word in name for word in _GROUPED)
+        header = read_groups(file) if grouped else None
+        # Frames that were a mosaic once may still bear its name: where they lie decides.
+        if is_mosaic(file.header if header is None else header):
             kind, moment = kind_of(top), moment_of(top)
             return FileImages([replace(t, kind=kind, moment=moment) for t in mosaic_slices(file)], "mosaic")
-        frames, name = _frame_count(top, file), UID(top.text("SOPClassUID")).name
-        if frames == 1 and not any(word in name for word in _GROUPED):
-            return FileImages([parse_slice(file, options)], "classic")
-        check_file(top, file, options, frames)
-        groups = read_groups(file)
-        if groups is not None:
-            return FileImages(frame_slices(file, top, groups, frames), "enhanced")
+        if header is not None:
+            return FileImages(frame_slices(file, top, header, frames), "enhanced")
         if any(word in name for word in _ALWAYS_GROUPED):
             raise InputError(
                 f"{top.label} is of the class {name} but describes none of its {frames} frames: expected functional "

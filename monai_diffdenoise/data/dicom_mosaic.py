@@ -16,7 +16,7 @@ __all__ = ["is_mosaic", "mosaic_slices"]
 
 def is_mosaic(header: Dataset) -> bool:
     """Whether an image is a Siemens mosaic."""
-    return "MOSAIC" in Attributes("", header).texts("ImageType")
+    return "MOSAIC" in Attributes("", header).texts("ImageType") and "PerFrameFunctionalGroupsSequence" not in header
 
 
 def mosaic_slices(file: DicomFile) -> list[Slice]:

@@ -38,6 +38,12 @@ def test_groups_count_whatever_the_class(tmp_path, sop_class):
     assert volume.source.layout == "enhanced" and volume.image.shape == (1, 8, 6, 3)
 
 
+def test_frames_that_were_a_mosaic_once(tmp_path):
+    ds = enhanced(grid(3))
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]
+    assert read_volume(save(ds, tmp_path / "a")).image.shape == (1, 8, 6, 3)
+
+
 def test_one_enhanced_frame_per_file(tmp_path):
     for number, facts in enumerate(grid(3, slope=2.0)):
         save(enhanced([facts], number=number + 1, seed=number), tmp_path / f"{5 - number}")
