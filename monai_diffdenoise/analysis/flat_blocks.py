@@ -14,13 +14,13 @@ bias what D says: this is how anatomy is kept out, and how the blocks where it w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from monai_diffdenoise.analysis.sigma import pick_pairs, slice_stack
 
-__all__ = ["FlatBlocks", "cut_blocks", "find_flat_blocks", "fine_detail", "slice_fields"]
+__all__ = ["FlatBlocks", "cut_blocks", "find_flat_blocks", "fine_detail", "slice_fields", "without_plane"]
 
 _SHARE = 0.2
 _BINS = 24
@@ -58,6 +58,20 @@ class FlatBlocks:
         """Mean of values (M,) in each group, (G,)."""
         count = torch.bincount(self.group, minlength=len(self.structure)).clamp(min=1)
         return torch.zeros(len(self.structure), dtype=values.dtype).index_add_(0, self.group, values) / count
+
+    def select(self, which: torch.Tensor) -> FlatBlocks:
+        """The blocks for which a boolean (M,) is true."""
+        return replace(
+            self,
+            field=self.field[which],
+            mean=self.mean[which],
+            place=self.place[which],
+            group=self.group[which],
+        )
+
+    def divided(self, variance: float) -> FlatBlocks:
+        """The same blocks for a field that holds ``variance`` times the noise variance of one slice."""
+        return replace(self, field=self.field / math.sqrt(variance), structure=self.structure * variance)
 
     @property
     def counts(self) -> torch.Tensor:
@@ -111,6 +125,17 @@ def fine_detail(field: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.pad(both[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
 
 
+def without_plane(blocks: torch.Tensor) -> torch.Tensor:
+    """Blocks (M, b, b) less the plane that fits them best."""
+    side = blocks.shape[1]
+    line = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
+    ones = torch.ones(side, side, dtype=torch.float64)
+    columns = torch.stack([ones, line[:, None] * ones, line[None, :] * ones]).reshape(3, -1)
+    basis = (columns / columns.norm(dim=1, keepdim=True)).T
+    flat = blocks.reshape(len(blocks), -1).double()
+    return (flat - flat @ basis @ basis.T).reshape_as(blocks).to(blocks.dtype)
+
+
 def _regional(energy: torch.Tensor, window: int = 7) -> torch.Tensor:
     """Low quantile over a window of blocks (N, rows, columns); energy of exactly 0 does not count."""
     pad = window // 2
@@ -152,6 +177,8 @@ def find_flat_blocks(
     blocks, sums = cut_blocks(field, side), cut_blocks(middle, side)
     energy, mean = blocks.square().mean((1, 2)), sums.mean((1, 2))
     varies = sums.var((1, 2)) * (order + 1)
+    # What is picked has little slope if there is a choice; a slope alone, as of a coil profile, is no reason for doubt.
+    rough = without_plane(sums).square().mean((1, 2)) * (order + 1)
     live = ((blocks == 0).float().mean((1, 2)) < _DEAD).nonzero().flatten()
     if len(live) < _FEWEST:
         return None
@@ -159,7 +186,9 @@ def find_flat_blocks(
     detail = cut_blocks(field if fine else fine_detail(field), side).square().mean((1, 2))
     around = _regional(detail.reshape(-1, rows, columns)).flatten()
     relative, excess = varies / around, energy / around
-    picked, groups, structure = [], [], []
+    picked: list[torch.Tensor] = []
+    groups: list[torch.Tensor] = []
+    structure: list[torch.Tensor] = []
     ordered = live[mean[live].argsort()]
     for members in ordered.chunk(max(1, min(_BINS, len(live) // (4 * _FEWEST)))):
         wanted = max(_FEWEST, round(share * len(members)))
@@ -170,7 +199,7 @@ def find_flat_blocks(
         for _ in range(4):
             chosen = chosen[excess[chosen] <= _OUTLIER * excess[chosen].median()]
         groups.append(torch.full_like(chosen, len(groups)))
-        structure.append(varies[chosen].mean() / energy[chosen].mean().clamp_min(torch.finfo(energy.dtype).tiny))
+        structure.append(rough[chosen].mean() / energy[chosen].mean().clamp_min(torch.finfo(energy.dtype).tiny))
         picked.append(chosen)
     chosen = torch.cat(picked)
     place = torch.stack(

@@ -11,7 +11,7 @@ import torch
 __all__ = ["Intensities", "measure_intensities"]
 
 _SAMPLE = 1_000_000
-_SPIKE = 20.0
+_SPIKE = 5.0
 _FEW = 1e-4
 
 

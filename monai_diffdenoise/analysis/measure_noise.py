@@ -12,23 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_diffdenoise.analysis.flat_blocks import FlatBlocks, find_flat_blocks
+from monai_diffdenoise.analysis.flat_blocks import find_flat_blocks
 from monai_diffdenoise.analysis.intensities import Intensities, measure_intensities
-from monai_diffdenoise.analysis.noise_family import NoiseCurve, NoiseFamily, fit_family
+from monai_diffdenoise.analysis.noise_family import NoiseCurve, NoiseFamily
 from monai_diffdenoise.analysis.noise_shape import LevelVariation, level_variation, noise_skewness
-from monai_diffdenoise.analysis.noise_spectrum import NoiseSpectrum, measure_spectrum
+from monai_diffdenoise.analysis.noise_spectrum import NoiseSpectrum
+from monai_diffdenoise.analysis.noise_views import NoiseView, choose_view, foreground_sigma, noise_views
 from monai_diffdenoise.analysis.sigma import slice_stack
 from monai_diffdenoise.analysis.sigma_estimators import sigma_background, sigma_laplacian, sigma_patch_pca
-from monai_diffdenoise.analysis.single_image import measure_single_image
-from monai_diffdenoise.analysis.slice_correlation import SliceCorrelation, measure_slice_correlation
+from monai_diffdenoise.analysis.slice_correlation import SliceCorrelation
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.transforms.block_noise import block_mean, foreground_threshold
 
 __all__ = ["NoiseMeasurement", "measure_noise"]
 
-_CORRELATED = 0.1
-_FAR_MORE = 1.3
-_UNKNOWN = SliceCorrelation((math.nan, math.nan), math.nan, math.nan)
+_CLEAN = 1.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,25 +134,22 @@ def measure_noise(image: torch.Tensor, slice_axis: int = -1, *, repeats: bool = 
     if not scale > 0:
         raise InputError("got an image that is 0 everywhere; there is no noise to measure")
     stack = stack / scale  # squares of very large or small units would leave float32
-    found = _candidates(stack, plain, slice_axis, scale, repeats)
-    if not found:
+    views = noise_views(stack, plain, slice_axis, scale, repeats)
+    if not views:
         raise InputError(
-            f"got an image of {' x '.join(map(str, typical.shape))} voxels in which no noise was found: it is too small "
+            f"got an image of {' x '.join(map(str, typical.shape))} voxels in which no noise was found: too small "
             "(under 32 pixels wide) or constant where it is flat"
         )
-    basis = _choose(found, stack)
-    blocks, family, spectrum, across, curve = found[basis]
-    sigma = _foreground_sigma(family, stack)
-    level = _level(family, blocks)
-    clean = torch.from_numpy(curve.trusted()[0])[blocks.group]
-    quiet = _keep(blocks, clean)
-    estimates = {name: _foreground_sigma(part[1], stack) * scale for name, part in found.items()} | _classical(
-        stack, scale, family.name
-    )
+    basis = choose_view(views, stack)
+    view = views[basis]
+    clean, curve = view.clean(), view.curve
+    quiet, levels = view.blocks.select(clean), view.levels()[clean]
+    estimates = {name: foreground_sigma(other.family, stack) * scale for name, other in views.items()}
+    estimates |= _classical(stack, scale, view.family.name)
     return NoiseMeasurement(
         basis=basis,
-        sigma=sigma * scale,
-        family=_in_units(family, scale),
+        sigma=foreground_sigma(view.family, stack) * scale,
+        family=_in_units(view.family, scale),
         curve=NoiseCurve(
             curve.mean * scale,
             curve.variance * scale**2,
@@ -165,133 +159,27 @@ def measure_noise(image: torch.Tensor, slice_axis: int = -1, *, repeats: bool = 
             curve.lowest * scale,
             curve.threshold * scale,
         ),
-        spectrum=spectrum,
-        across=across,
-        skewness=noise_skewness(quiet, level[clean]) if basis == "slices" and stack.shape[0] > 2 else None,
-        variation=level_variation(quiet, level[clean], _shape(stack)),
+        spectrum=view.spectrum,
+        across=view.across,
+        skewness=_skewness(stack, view) if basis == "slices" else None,
+        variation=level_variation(quiet, levels, _shape(stack)),
         intensities=measure_intensities(typical),
         estimates={name: value for name, value in estimates.items() if math.isfinite(value)},
     )
-
-
-_Part = tuple[FlatBlocks, NoiseFamily, NoiseSpectrum, SliceCorrelation, NoiseCurve]
-
-
-def _choose(found: dict[str, _Part], stack: torch.Tensor) -> str:
-    """Differences are the better witness; unnoticed structure is the only thing that makes them see far too much."""
-    levels = {name: _foreground_sigma(part[1], stack) for name, part in found.items()}
-    differences = [name for name in found if name != "image"]
-    if not differences:
-        return "image"
-    certain = [name for name in differences if found[name][1].certain] or differences
-    best = min(certain, key=lambda name: levels[name])
-    if "image" in found and found["image"][1].certain and levels[best] > _FAR_MORE * levels["image"]:
-        return "image"
-    return best
-
-
-def _candidates(
-    stack: torch.Tensor, image: torch.Tensor, slice_axis: int, scale: float, repeats: bool
-) -> dict[str, _Part]:
-    """Every way to see the noise that this image allows."""
-    found: dict[str, _Part] = {}
-    lowest, threshold = float(stack.min()), foreground_threshold(stack)
-    across = measure_slice_correlation(stack, 0)
-    sliced = _from_differences(stack, lowest, threshold, across) if stack.shape[0] > 1 else None
-    if sliced is not None:
-        found["slices"] = sliced
-    if repeats and image.shape[0] > 1:
-        middle = slice_stack(image[0], slice_axis).shape[0] // 2
-        series = torch.stack([slice_stack(part, slice_axis)[middle] for part in image]) / scale
-        timed = _from_differences(series, lowest, threshold, _UNKNOWN)
-        if timed is not None:
-            found["repeats"] = (*timed[:3], across, timed[4])
-    single = measure_single_image(stack, 0)
-    if single is not None:
-        blocks, spectrum = single
-        curve = _curve(blocks, lowest, threshold)
-        found["image"] = blocks, fit_family(curve), spectrum, across, curve
-    return found
-
-
-def _from_differences(stack: torch.Tensor, lowest: float, threshold: float, across: SliceCorrelation) -> _Part | None:
-    """Noise from the differences of slices (or time points)."""
-    near, next_but_one = (0.0 if math.isnan(r) or abs(r) < _CORRELATED else r for r in across.at)
-    distance = 1 if not near else (2 if not next_but_one else 3)
-    order = 2
-    while stack.shape[0] <= order * distance and distance > 1:
-        distance -= 1
-    if stack.shape[0] <= order * distance:
-        order = 1
-    correlation = {1: near, 2: next_but_one}.get(distance, 0.0)
-    # The variance of a run's field under correlation from slice to slice, as far as it is known.
-    kept = 1 - correlation if order == 1 else 1 - 4 / 3 * correlation + (next_but_one / 3 if distance == 1 else 0)
-    blocks = find_flat_blocks(stack, 0, distance, order)
-    if blocks is None:
-        return None
-    blocks = _scaled(blocks, max(kept, 0.1))
-    curve = _curve(blocks, lowest, threshold)
-    family = fit_family(curve)
-    large = find_flat_blocks(stack, 0, distance, order, side=16, share=0.1) or blocks
-    clean = (large.structure < 1.8)[large.group]
-    large = _keep(large, clean) if int(clean.sum()) >= 8 else large
-    spectrum = measure_spectrum(large, _level(family, large))
-    if spectrum.white and stack.shape[0] > 3 * distance and distance == 1 and not near:
-        # White noise shows in the finest detail, where texture shows least.
-        finer = find_flat_blocks(stack, 0, 1, 3, fine=True)
-        if finer is not None:
-            finer_curve = _curve(finer, lowest, threshold)
-            finer_family = fit_family(finer_curve)
-            return (blocks if order == 2 else finer), finer_family, spectrum, across, _curve(blocks, lowest, threshold)
-    return blocks, family, spectrum, across, curve
-
-
-def _curve(blocks: FlatBlocks, lowest: float, threshold: float) -> NoiseCurve:
-    return NoiseCurve(
-        mean=blocks.group_means(blocks.mean.double()).numpy(),
-        variance=blocks.group_means(blocks.energy.double()).numpy(),
-        count=blocks.counts.numpy(),
-        structure=blocks.structure.double().numpy(),
-        lowest=lowest,
-        threshold=threshold,
-    )
-
-
-def _keep(blocks: FlatBlocks, which: torch.Tensor) -> FlatBlocks:
-    return FlatBlocks(
-        blocks.field[which],
-        blocks.mean[which],
-        blocks.place[which],
-        blocks.group[which],
-        blocks.structure,
-        blocks.share,
-    )
-
-
-def _scaled(blocks: FlatBlocks, variance: float) -> FlatBlocks:
-    """Blocks whose field is divided so that its variance is that of one slice."""
-    return FlatBlocks(
-        blocks.field / math.sqrt(variance),
-        blocks.mean,
-        blocks.place,
-        blocks.group,
-        blocks.structure * variance,
-        blocks.share,
-    )
-
-
-def _level(family: NoiseFamily, blocks: FlatBlocks) -> torch.Tensor:
-    return torch.from_numpy(np.sqrt(family.variance(blocks.mean.numpy())))
 
 
 def _shape(stack: torch.Tensor) -> tuple[int, int, int]:
     return stack.shape[0], stack.shape[1], stack.shape[2]
 
 
-def _foreground_sigma(family: NoiseFamily, stack: torch.Tensor) -> float:
-    means = block_mean(stack)
-    bright = means[means > foreground_threshold(stack)]
-    return math.sqrt(float(family.variance((bright if bright.numel() else means).double().numpy()).mean()))
+def _skewness(stack: torch.Tensor, view: NoiseView) -> tuple[float, float] | None:
+    """Seen in runs of three slices; the finest detail of the noise would be more Gaussian than the noise."""
+    blocks = find_flat_blocks(stack, 0)
+    if blocks is None:
+        return None
+    quiet = blocks.select((blocks.structure < _CLEAN)[blocks.group])
+    levels = torch.from_numpy(np.sqrt(view.family.variance(quiet.mean.numpy())))
+    return noise_skewness(quiet, levels) if len(levels) else None
 
 
 def _in_units(family: NoiseFamily, scale: float) -> NoiseFamily:

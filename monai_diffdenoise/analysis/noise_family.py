@@ -24,12 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["FAMILIES", "NoiseCurve", "NoiseFamily", "chi_moments", "fit_family"]
+from monai_diffdenoise.transforms.noise.chi_moments import chi_mean, chi_variance
+
+__all__ = ["FAMILIES", "NoiseCurve", "NoiseFamily", "fit_family"]
 
 FAMILIES = ("gaussian", "rician", "noncentral-chi", "poisson-gaussian", "gamma")
 
 # Groups with more structure than this say little; the figure is S's variance over D's energy, 1 for noise alone.
-_CLEAN = 1.8
+_CLEAN = 1.4
 _FLOOR = 0.04
 _STRUCTURE_ERROR = 0.15
 # What one more parameter must earn, in units of chi-square: between AIC's 2 and BIC's log n.
@@ -107,7 +109,7 @@ class NoiseFamily:
             return m**2 / p["looks"]
         if self.name == "poisson-gaussian":
             return p["gain"] * np.maximum(m - p["offset"], 0) + p["sigma"] ** 2
-        return chi_variance(m, p["sigma"], int(p.get("coils", 1)))
+        return _variance_by_mean(m, p["sigma"], int(p.get("coils", 1)))
 
     def to_json(self) -> dict[str, Any]:
         """Plain types."""
@@ -121,29 +123,16 @@ class NoiseFamily:
 
 
 @functools.lru_cache(maxsize=8)
-def chi_moments(coils: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Signal, mean and variance of a noncentral chi variable of 2 n degrees of freedom with sigma 1, as a table.
-
-    n = 1 is the Rician case. By the integral of the survival function over the Poisson mixture of central chi laws.
-
-    Args:
-        coils: n.
-
-    Returns:
-        signal from 0 to 12 sigma above the floor, mean, variance; float64.
-    """
+def _chi_table(coils: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of noncentral chi variables of sigma 1, by rising signal."""
     signal = torch.linspace(0, _LARGEST + math.sqrt(coils), 801, dtype=torch.float64)
-    half = signal**2 / 2
-    k = torch.arange(0, 40 + int(float(half.max()) + 12 * math.sqrt(float(half.max()))), dtype=torch.float64)
-    weight = torch.exp(-half[:, None] + torch.special.xlogy(k, half[:, None]) - torch.lgamma(k + 1))
-    ratio = torch.exp(torch.lgamma(k + coils + 0.5) - torch.lgamma(k + coils))
-    mean = math.sqrt(2) * (weight * ratio).sum(1)
-    return signal.numpy(), mean.numpy(), (2 * coils + signal**2 - mean**2).numpy()
+    one = torch.ones((), dtype=torch.float64)
+    return chi_mean(signal, one, coils).numpy(), chi_variance(signal, one, coils).numpy()
 
 
-def chi_variance(mean: np.ndarray, sigma: float, coils: int) -> np.ndarray:
+def _variance_by_mean(mean: np.ndarray, sigma: float, coils: int) -> np.ndarray:
     """Variance of a noncentral chi variable by its mean; at and below the floor, that of the floor."""
-    _, means, variances = chi_moments(coils)
+    means, variances = _chi_table(coils)
     return np.asarray(sigma**2 * np.interp(mean / sigma, means, variances))
 
 
@@ -216,11 +205,11 @@ def _fit_chi(
     mean: np.ndarray, level: float, coils: int, cost: Callable[[np.ndarray], float]
 ) -> tuple[float, dict[str, float]]:
     best = (math.inf, {"sigma": math.sqrt(level), "coils": float(coils)})
-    floor = float(chi_moments(coils)[1][0])
+    floor = float(_chi_table(coils)[0][0])
     for sigma in math.sqrt(level) * np.geomspace(0.6, 1.8, 80):
         # The darkest place may be brighter than the floor, never darker; blocks scatter by a few percent.
         below = max(0.0, 0.95 - float(mean.min()) / (sigma * floor))
-        found = cost(chi_variance(mean, sigma, coils)) + (below / 0.03) ** 2
+        found = cost(_variance_by_mean(mean, sigma, coils)) + (below / 0.03) ** 2
         if found < best[0]:
             best = found, {"sigma": float(sigma), "coils": float(coils)}
     # Without places near the floor nothing speaks for this law over the Gaussian one.

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""How noise is correlated within slices: its autocorrelation and its power spectrum.
 
-The estimate is the mean of the products of pixels at a lag, in flat blocks of a field that holds no anatomy (see
-:mod:`monai_diffdenoise.analysis.flat_blocks`), each divided by the number of pairs, so that it has no window in it. What
-remains of anatomy is smooth within a block and adds the same to all lags: the mean over far lags is subtracted.
+The estimate is the mean of the products of pixels at a lag, in flat blocks of a field without anatomy (see
+:mod:`monai_diffdenoise.analysis.flat_blocks`), each divided by the number of pairs, so that there is no window in it.
+What remains of anatomy is smooth within a block and adds the same to all lags: the mean over far lags is subtracted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["NoiseSpectrum", "measure_spectrum"]
 
 _REACH = 6
 _SMALL = 0.1
-_HOLE = 0.02
+_HOLE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
