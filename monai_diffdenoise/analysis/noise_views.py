@@ -64,6 +64,9 @@ def choose_view(found: dict[str, NoiseView], stack: torch.Tensor) -> str:
         return "image"
     certain = [name for name in differences if found[name].family.certain] or differences
     best = min(certain, key=lambda name: levels[name])
+    if "repeats" in found and levels["repeats"] * _FAR_MORE < levels[best]:
+        # Anatomy cancels between repeats however rough it is.
+        best = "repeats"
     if "image" in found and found["image"].family.certain and levels[best] > _FAR_MORE * levels["image"]:
         return "image"
     return best
