@@ -54,7 +54,7 @@ def _pool(sums: torch.Tensor, side: int) -> torch.Tensor:
     """(K, *axes) to (blocks, K): sums over runs of ``side`` along every axis but the first."""
     for axis in range(1, sums.dim()):
         sums = torch.stack([part.sum(dim=axis) for part in sums.split(side, dim=axis)], dim=axis)
-    return sums.flatten(1).T
+    return sums.reshape(len(sums), -1).T
 
 
 def block_sums(

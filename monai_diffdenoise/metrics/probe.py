@@ -97,7 +97,8 @@ def probe_response(
         draw = torch.randn(values.shape, generator=generator, device=generator.device).cpu()
     else:
         draw = same_shape(noisy, probe_noise)[1].float()
-        draw = draw / draw.double().square().mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny).float()
+        strength = float(draw.double().square().mean().sqrt())
+        draw = draw / strength if strength > 0 else draw
     noise = draw * variance_of(sigma, values.shape).sqrt().float()
     if not bool((noise != 0).any()):
         raise InputError("got a noise sigma or a probe of 0 everywhere; expected noise to probe with")
