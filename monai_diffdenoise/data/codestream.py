@@ -25,7 +25,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-__all__ = ["FrameHeader", "bare_codestream", "check_frame", "read_frame_header"]
+__all__ = ["FrameError", "FrameHeader", "bare_codestream", "check_frame", "read_frame_header"]
 
 _JP2 = b"\0\0\0\x0cjP  "
 _SIZE_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
@@ -47,6 +47,10 @@ _MARKERS = {
     JPEGLosslessSV1: {0xC3},
     **dict.fromkeys(JPEGLSTransferSyntaxes, {0xF7}),
 }
+
+
+class FrameError(ValueError):
+    """Pixels that cannot be decoded: says why in a few words, which hold nothing of the file's text."""
 
 
 @dataclass(frozen=True)
@@ -80,42 +84,42 @@ def check_frame(frame: bytes, syntax: str, rows: int, columns: int, samples: int
         allocated: bits per value that the file sets aside.
 
     Raises:
-        ValueError: says what does not agree, without anything of the patient.
+        FrameError: says what does not agree, without anything of the patient.
     """
     pixels, words = rows * columns, samples * (allocated // 8)
     if len(frame) > 4 * pixels * words + (1 << 20):
-        raise ValueError(f"{len(frame)} compressed bytes for {pixels * words} bytes of pixels")
+        raise FrameError(f"{len(frame)} compressed bytes for {pixels * words} bytes of pixels")
     try:
         if syntax == RLELossless:
             _check_rle(frame, pixels, words)
         elif syntax in _J2K or syntax in _MARKERS:
             _check_size(frame, syntax, rows, columns, samples, allocated)
     except (struct.error, IndexError) as error:
-        raise ValueError("a header that is cut off") from error
+        raise FrameError("a header that is cut off") from error
 
 
 def _check_size(frame: bytes, syntax: str, rows: int, columns: int, samples: int, allocated: int) -> None:
     header = read_frame_header(frame)
     if header.marker not in _MARKERS.get(UID(syntax), {0}):
-        raise ValueError("another compression than the file announces")
+        raise FrameError("another compression than the file announces")
     if (header.rows, header.columns, header.samples) != (rows, columns, samples):
-        raise ValueError(
+        raise FrameError(
             f"{header.columns} x {header.rows} pixels of {header.samples} value(s), but the file announces "
             f"{columns} x {rows} of {samples}"
         )
     if not 1 <= header.bits <= allocated:
-        raise ValueError(f"{header.bits} bits per value in {allocated} bits")
+        raise FrameError(f"{header.bits} bits per value in {allocated} bits")
     if syntax in _J2K:
         _check_jpeg2000(frame)
     elif frame.count(b"\xff\xda") > _MAX_SCANS:
-        raise ValueError(f"more than {_MAX_SCANS} scans")
+        raise FrameError(f"more than {_MAX_SCANS} scans")
 
 
 def read_frame_header(frame: bytes) -> FrameHeader:
     """Read the size out of a JPEG, JPEG-LS or JPEG 2000 frame.
 
     Raises:
-        ValueError: none of these, or cut off.
+        FrameError: none of these, or cut off.
     """
     try:
         if frame[:2] == b"\xff\xd8":
@@ -123,8 +127,8 @@ def read_frame_header(frame: bytes) -> FrameHeader:
         if frame[:4] == b"\xff\x4f\xff\x51":
             return _jpeg2000(frame)
     except (struct.error, IndexError) as error:
-        raise ValueError("a header that is cut off") from error
-    raise ValueError("no JPEG header")
+        raise FrameError("a header that is cut off") from error
+    raise FrameError("no JPEG header")
 
 
 def bare_codestream(frame: bytes) -> bytes:
@@ -155,7 +159,7 @@ def _jpeg(frame: bytes) -> FrameHeader:
     position = 2
     while True:
         if frame[position] != 0xFF:
-            raise ValueError("a damaged JPEG header")
+            raise FrameError("a damaged JPEG header")
         while frame[position] == 0xFF:  # any number of fill bytes may stand before a marker
             position += 1
         marker = frame[position]
@@ -166,15 +170,15 @@ def _jpeg(frame: bytes) -> FrameHeader:
             break
         (length,) = struct.unpack_from(">H", frame, position)
         if length < 2:
-            raise ValueError("a damaged JPEG header")
+            raise FrameError("a damaged JPEG header")
         if marker in _SIZE_OF_FRAME:
             if found is not None:
-                raise ValueError("two JPEG headers in one frame")
+                raise FrameError("two JPEG headers in one frame")
             bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 2)
             found = FrameHeader(rows, columns, samples, bits, marker)
         position += length
     if found is None:
-        raise ValueError("no size in the JPEG header")
+        raise FrameError("no size in the JPEG header")
     return found
 
 
@@ -183,7 +187,7 @@ def _jpeg2000(frame: bytes) -> FrameHeader:
     (samples,) = struct.unpack_from(">H", frame, 40)
     components = [struct.unpack_from(">3B", frame, 42 + 3 * index) for index in range(min(samples, 4))]
     if any((across, down) != (1, 1) for _, across, down in components):
-        raise ValueError("components of different sizes")
+        raise FrameError("components of different sizes")
     bits = {(depth & 0x7F) + 1 for depth, _, _ in components}
     return FrameHeader(height - top, width - left, samples, max(bits, default=0))
 
@@ -192,10 +196,10 @@ def _check_jpeg2000(frame: bytes) -> None:
     """Bound what a decoder sets aside per tile, layer and resolution, none of which costs the file a byte."""
     width, height, left, top, across, down, tile_left, tile_top = struct.unpack_from(">8I", frame, 8)
     if not (across and down) or tile_left > left or tile_top > top or left or top:
-        raise ValueError("a damaged tile grid")
+        raise FrameError("a damaged tile grid")
     tiles = -(-(width - tile_left) // across) * -(-(height - tile_top) // down)
     if tiles > max(_MAX_TILES, width * height // _SMALL_TILE**2):
-        raise ValueError(f"{tiles} tiles")
+        raise FrameError(f"{tiles} tiles")
     position = 4 + struct.unpack_from(">H", frame, 4)[0]
     while position + 4 <= len(frame):
         marker, length = struct.unpack_from(">HH", frame, position)
@@ -204,7 +208,7 @@ def _check_jpeg2000(frame: bytes) -> None:
         if marker == 0xFF52:
             style, _, layers, _, levels = struct.unpack_from(">BBHBB", frame, position + 4)
             if layers > _MAX_LAYERS or levels > _MAX_LEVELS:
-                raise ValueError(f"{layers} layers of {levels} levels")
+                raise FrameError(f"{layers} layers of {levels} levels")
             if style & 1:
                 _check_precincts(frame[position + 14 : position + 2 + length], levels)
         position += 2 + length
@@ -213,17 +217,17 @@ def _check_jpeg2000(frame: bytes) -> None:
 def _check_precincts(sizes: bytes, levels: int) -> None:
     # Two exponents each. Precincts of a few pixels multiply the packets that a decoder counts through.
     if any(size & 15 < 4 or size >> 4 < 4 for size in sizes[1 : levels + 1]):
-        raise ValueError("precincts of less than 16 pixels")
+        raise FrameError("precincts of less than 16 pixels")
 
 
 def _check_rle(frame: bytes, pixels: int, segments: int) -> None:
     if len(frame) < 64:
-        raise ValueError("a header that is cut off")
+        raise FrameError("a header that is cut off")
     count, *offsets = struct.unpack_from("<16I", frame)
     if count != segments:
-        raise ValueError(f"{count} segments instead of {segments}")
+        raise FrameError(f"{count} segments instead of {segments}")
     ends = [*offsets[1:count], len(frame)]
     for start, end in zip(offsets, ends, strict=False):
         # Encoders that gain nothing write one byte more per 128; two bytes may become 128, so much more is an attack.
         if not 64 <= start <= end <= len(frame) or end - start > 2 * pixels + 1024:
-            raise ValueError("segments that do not lie one behind the other")
+            raise FrameError("segments that do not lie one behind the other")

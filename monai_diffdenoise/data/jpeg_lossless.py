@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from monai_diffdenoise.data.codestream import FrameError
+
 __all__ = ["decode_jpeg_lossless"]
 
 # Bytes of data whose bits are looked at together: bounds the memory for pictures of any size.
@@ -54,7 +56,7 @@ def decode_jpeg_lossless(frame: bytes) -> np.ndarray:
         (rows, columns, samples) uint16, the numbers as they were encoded, without sign.
 
     Raises:
-        ValueError: damaged, cut off, or another kind of JPEG.
+        FrameError: damaged, cut off, or another kind of JPEG.
     """
     picture = _Picture()
     try:
@@ -78,7 +80,7 @@ def decode_jpeg_lossless(frame: bytes) -> np.ndarray:
                 break
         return np.stack([picture.planes[component] for component in picture.components], axis=-1)
     except (IndexError, KeyError, struct.error) as error:
-        raise ValueError("a JPEG stream that is damaged or cut off") from error
+        raise FrameError("a JPEG stream that is damaged or cut off") from error
 
 
 def _start(picture: _Picture, segment: bytes) -> None:
@@ -86,10 +88,10 @@ def _start(picture: _Picture, segment: bytes) -> None:
     for index in range(count):
         name, factors, _ = struct.unpack_from(">3B", segment, 6 + 3 * index)
         if factors != 0x11:
-            raise ValueError("components of different sizes")
+            raise FrameError("components of different sizes")
         picture.components.append(name)
     if not 2 <= picture.bits <= 16:
-        raise ValueError(f"{picture.bits} bits per value")
+        raise FrameError(f"{picture.bits} bits per value")
 
 
 def _add_tables(picture: _Picture, segment: bytes) -> None:
@@ -97,7 +99,7 @@ def _add_tables(picture: _Picture, segment: bytes) -> None:
     while position < len(segment):
         picture.tables_read += 1
         if picture.tables_read > _MAX_TABLES:
-            raise ValueError("too many code tables")
+            raise FrameError("too many code tables")
         name, *counts = struct.unpack_from(">17B", segment, position)
         position += 17 + sum(counts)
         picture.tables[name] = _table(counts, segment[position - sum(counts) : position])
@@ -111,7 +113,7 @@ def _table(counts: Sequence[int], symbols: bytes) -> _Table:
         for symbol in symbols[used : used + count]:
             end = start + (1 << 16 - length)
             if end > 1 << 16 or symbol > 16:
-                raise ValueError("a damaged code table")
+                raise FrameError("a damaged code table")
             code[start:end], extra[start:end] = length, symbol
             start = end
         used += count
@@ -127,12 +129,12 @@ def _scan(picture: _Picture, segment: bytes, frame: bytes, position: int) -> int
     tables = [picture.tables[segment[2 + 2 * index] >> 4] for index in range(count)]
     predictor, _, shift = struct.unpack_from(">3B", segment, 1 + 2 * count)
     if not set(names) <= set(picture.components) or not names or not 1 <= predictor <= 7:
-        raise ValueError("a damaged scan")
+        raise FrameError("a damaged scan")
     step = picture.rows
     if picture.restart:
         step, rest = divmod(picture.restart, picture.columns)
         if rest or not step:
-            raise ValueError("restarts in the middle of a row")
+            raise FrameError("restarts in the middle of a row")
     pieces, position = _entropy_coded(frame, position, -(-picture.rows // step))
     planes = np.empty((picture.rows, picture.columns, count), np.uint16)
     middle = 1 << (picture.bits - (shift & 15) - 1)
@@ -156,7 +158,7 @@ def _entropy_coded(frame: bytes, position: int, count: int) -> tuple[list[np.nda
     last = int(np.argmin(restarts)) if not restarts.all() else len(marks)
     end = int(marks[last]) if last < len(marks) else len(data)
     if last != count - 1:
-        raise ValueError(f"{last} restarts instead of {count - 1}")
+        raise FrameError(f"{last} restarts instead of {count - 1}")
     edges = [0, *(int(mark) for mark in marks[:last]), end]
     pieces = []
     for index in range(len(edges) - 1):
@@ -194,7 +196,7 @@ def _differences(data: np.ndarray, tables: list[_Table], count: int) -> np.ndarr
         if done == count:
             break
     if done < count or position > 8 * len(data):
-        raise ValueError("a JPEG stream that is cut off")
+        raise FrameError("a JPEG stream that is cut off")
     return result
 
 
@@ -224,7 +226,7 @@ def _values(padded: np.ndarray, windows: np.ndarray, table: _Table, places: np.n
     window = windows[places]
     extra = table.extra[window].astype(np.int64)
     if (extra == _NO_CODE).any():
-        raise ValueError("a code that is in no table")
+        raise FrameError("a code that is in no table")
     bits = np.where(extra == 16, 0, extra)
     place = first + places + table.code[window]
     byte = place >> 3
