@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +16,15 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from monai_diffdenoise.data.fingerprint import Fingerprint
+from monai_diffdenoise.data.inflate import InflatedFile, inflated
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["DicomFile", "HEADER_TAGS", "find_series", "is_dicom", "quiet", "read_dataset"]
@@ -59,6 +66,10 @@ HEADER_TAGS: list[str | int] = [
 """What is read of every file before a series is picked: nothing that names the patient."""
 
 _MAX_LISTED = 12
+_PYDICOM = r"pydicom(\.|$)"
+_quiet_lock = threading.Lock()
+_quiet_threads = 0
+_loud_again = contextlib.ExitStack()
 # Group 0002 or 0008 in the first two bytes, in either byte order: a dataset without the 132 bytes in front of it.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
@@ -83,16 +94,42 @@ class DicomFile:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom from warning about odd values, or refusing them: its messages quote them, names included."""
-    level = pydicom.config.logger.level
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        # pydicom repeats its warnings to the log, with the values in them.
-        pydicom.config.logger.setLevel(logging.CRITICAL + 1)
-        try:
-            yield
-        finally:
-            pydicom.config.logger.setLevel(level)
+    """Keep pydicom from warning about odd values, or refusing them: its messages quote them, names included.
+
+    What it switches belongs to the whole process: the first thread that enters switches it, the last one that leaves
+    switches it back.
+    """
+    global _quiet_threads, _loud_again
+    with _quiet_lock:
+        # Each time: another thread's warnings.catch_warnings may have dropped it on its way out.
+        warnings.filterwarnings("ignore", module=_PYDICOM)
+        if _quiet_threads == 0:
+            _loud_again = _silence()
+        _quiet_threads += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_threads -= 1
+            if _quiet_threads == 0:
+                _loud_again.close()
+
+
+def _silence() -> contextlib.ExitStack:
+    stack = contextlib.ExitStack()
+    stack.callback(_drop_filter)
+    stack.enter_context(pydicom.config.disable_value_validation())
+    # pydicom repeats its warnings to the log, with the values in them.
+    stack.callback(pydicom.config.logger.setLevel, pydicom.config.logger.level)
+    pydicom.config.logger.setLevel(logging.CRITICAL + 1)
+    return stack
+
+
+def _drop_filter() -> None:
+    # By hand, since catch_warnings would put back a list that another thread has changed meanwhile.
+    warnings.filters[:] = [  # type: ignore[index]
+        entry for entry in warnings.filters if getattr(entry[3], "pattern", entry[3]) != _PYDICOM
+    ]
 
 
 def is_dicom(path: Path) -> bool:
@@ -111,21 +148,38 @@ def read_dataset(path: Path, *, header_only: bool = False) -> FileDataset | None
     Args:
         path: the file.
         header_only: read :data:`HEADER_TAGS` only, no pixels.
+
+    Raises:
+        InputError: a deflated file holds more than it declares (only when all of it is read).
     """
     if not is_dicom(path):
         return None
     tags: list[BaseTag] | None = [Tag(tag) for tag in HEADER_TAGS] if header_only else None
     try:
-        with quiet():
+        with quiet(), inflated(path) as unpacked:
+            if unpacked is not None:
+                return _read_inflated(unpacked, path.stat().st_size, tags)
             with open(path, "rb") as stream:
                 bare = stream.read(132)[128:] != b"DICM"
             dataset = pydicom.dcmread(path, force=bare, stop_before_pixels=header_only, specific_tags=tags)
+    except InputError:
+        if header_only:
+            return None
+        raise
     except Exception:  # damaged files make pydicom raise anything; all of it means "not readable"
         return None
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
         syntax = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else syntax
+    return dataset
+
+
+def _read_inflated(unpacked: InflatedFile, packed_size: int, tags: list[BaseTag] | None) -> FileDataset:
+    if tags is None:
+        unpacked.allow_pixels(packed_size)
+    dataset = pydicom.dcmread(unpacked, stop_before_pixels=tags is not None, specific_tags=tags)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     return dataset
 
 
