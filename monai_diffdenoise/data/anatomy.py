@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["LPS", "ras_affine", "space_axes", "stated_spacing"]
+__all__ = ["LPS", "ras_affine", "space_axes", "stated_spacing", "warn_of_lost_place"]
 
 LPS = (-1.0, -1.0, 1.0)
 """Signs that turn left-posterior-superior into right-anterior-superior, and back."""
@@ -79,3 +80,20 @@ def stated_spacing(volume: Volume, steps: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(steps, axis=0)
     given = np.array([*volume.spacing, *lengths[len(volume.spacing) :]])
     return np.where(np.isclose(lengths, given, rtol=1e-6, atol=0.0), given, lengths)
+
+
+def warn_of_lost_place(volume: Volume, title: str) -> None:
+    """Warn when a volume that lies somewhere in space goes into a format that keeps the size of its voxels only.
+
+    Args:
+        volume: what is written.
+        title: name of the format.
+    """
+    plain = np.diag([s * sign for s, sign in zip(volume.spacing, LPS, strict=False)])
+    dims = len(volume.spacing)
+    affine = volume.image.affine.numpy()
+    # A picture without a place is read as lying at the origin, along the axes.
+    if not (np.allclose(affine[:dims, :dims], plain) and np.allclose(affine[:3, 3], 0)):
+        warnings.warn(
+            f"{title} keeps the size of the voxels only: position and orientation in the patient are lost", stacklevel=3
+        )

@@ -103,8 +103,10 @@ def _keep_header(layout: NiftiLayout, encoding: Encoding, native: Encoding) -> t
 
 def _new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
     channels, *spatial = (int(size) for size in volume.image.shape)
-    # A single channel is an image without a fourth axis; channels of a plane need the third one to come before them.
-    shape = [*spatial, *([1] * (3 - len(spatial))), channels] if channels > 1 else spatial
+    # A single channel is an image without a fourth axis. Moments are the fourth axis and parts of a value the fifth;
+    # the axes before them must be there.
+    before = 4 if volume.channels == "component" else 3
+    shape = [*spatial, *([1] * (before - len(spatial))), channels] if channels > 1 else spatial
     header = nib.Nifti2Header() if max(shape) > _MAX_NIFTI1_AXIS else nib.Nifti1Header()
     header.set_data_shape(shape)
     header.set_data_dtype(encoding.dtype)
@@ -119,6 +121,8 @@ def _new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
     if not sheared:
         header.set_qform(affine, code="scanner", strip_shears=True)
     header.set_xyzt_units("mm")
+    if len(shape) == 5:
+        header.set_intent("vector")
     if len(spatial) == 3:
         header.set_dim_info(slice=volume.slice_axis)
     header["scl_slope"], header["scl_inter"] = encoding.slope, encoding.inter
