@@ -14,6 +14,9 @@ from monai_diffdenoise.errors import InputError
 
 __all__ = ["LPS", "ras_affine", "space_axes", "stated_spacing", "warn_of_lost_place"]
 
+# Larger lengths and positions, mm, are no body's.
+_FAR = 1e9
+
 LPS = (-1.0, -1.0, 1.0)
 """Signs that turn left-posterior-superior into right-anterior-superior, and back."""
 
@@ -37,6 +40,8 @@ def ras_affine(
         InputError: numbers that are not finite, or axes that do not span the space.
     """
     dims, axes = steps.shape
+    if not (np.abs(steps).max() < _FAR and np.abs(origin).max() < _FAR):
+        raise InputError(f"{name} has a damaged geometry: expected finite positions and spacings in millimeters")
     affine = np.eye(4)
     affine[:dims, :axes], affine[:dims, 3] = steps, origin
     if dims == 3 and axes == 2:
@@ -47,8 +52,8 @@ def ras_affine(
     if dims == 2:
         # The third axis is of no meaning; it must not make the plane left-handed.
         affine[2, 2] = 1.0
-    if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 0:
-        raise InputError(f"{name} has a damaged geometry: expected finite spacings and directions that span the space")
+    if not abs(np.linalg.det(affine[:3, :3])) > 0:
+        raise InputError(f"{name} has a damaged geometry: expected spacings and directions that span the space")
     return affine
 
 

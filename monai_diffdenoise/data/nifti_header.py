@@ -180,7 +180,7 @@ def _geometry(header: nib.Nifti1Header, dims: int) -> tuple[np.ndarray, tuple[fl
         notes.append("A geometry that the file states (sform or qform) is damaged and was passed over.")
     with np.errstate(over="ignore", invalid="ignore"):
         affine = usable[0] if usable else np.asarray(checked.get_base_affine(), dtype=np.float64)
-    lengths = np.linalg.norm(affine[:3, :dims], axis=0)
+        lengths = np.linalg.norm(affine[:3, :dims], axis=0)
     sizes = np.where(np.isfinite(sizes) & (sizes > 0), sizes, lengths)
     sizes = np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
     if not _invertible(affine):
@@ -200,4 +200,5 @@ def _form(header: nib.Nifti1Header, form: str) -> np.ndarray | None:
 
 
 def _invertible(affine: np.ndarray) -> bool:
-    return bool(np.isfinite(affine).all()) and abs(np.linalg.det(affine[:3, :3])) > 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(affine).all()) and 0 < abs(np.linalg.det(affine[:3, :3])) < np.inf

@@ -27,11 +27,13 @@ class TiffPlace:
         offsets: first byte of each strip or tile, row by row.
         counts: bytes of each.
         entries: tag -> where its entry in the page's directory starts.
+        directory: first byte and length of the directory and of the values that it points to.
     """
 
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
     entries: dict[int, int]
+    directory: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +124,12 @@ def check_places(layout: TiffLayout, size: int, name: str) -> None:
                 f"{name} is cut off or damaged: a page declares {layout.columns} x {layout.rows} pixels, more than its "
                 "bytes can hold"
             )
-    spans.sort()
-    if spans[0][0] < 8 or any(offset + count > size for offset, count in spans):
+    if any(offset + count > size for offset, count in spans):
         raise InputError(f"{name} is cut off: pixels would lie behind its end")
+    spans += _merged([(0, 8), *(span for place in layout.places for span in place.directory)])
+    spans.sort()
     if any(first[0] + first[1] > second[0] for first, second in zip(spans, spans[1:], strict=False)):
-        raise InputError(f"{name} has pages that share their pixels: expected each page with its own; save it anew")
+        raise InputError(f"{name} has pixels that share bytes with other parts: expected each its own; save it anew")
     if layout.compression == 1:
         _check_raw(layout, pixel, name)
 
@@ -141,3 +144,14 @@ def _check_raw(layout: TiffLayout, pixel: int, name: str) -> None:
     ]
     if any(count < need for place in layout.places for count, need in zip(place.counts, needed, strict=True)):
         raise InputError(f"{name} is cut off or damaged: a strip or tile is shorter than its pixels")
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans (first byte, length) joined where they touch: directories may share values with each other."""
+    result: list[tuple[int, int]] = []
+    for start, length in sorted(spans):
+        if result and start <= result[-1][0] + result[-1][1]:
+            before = result.pop()
+            start, length = before[0], max(before[1], start + length - before[0])
+        result.append((start, length))
+    return result

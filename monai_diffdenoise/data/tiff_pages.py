@@ -42,7 +42,7 @@ def read_pages(tiff: Any, name: str) -> tuple[TiffLayout, Literal["time", "compo
     places = []
     for page in pages:
         entries = {int(tag.code): int(tag.offset) for tag in page.tags if int(tag.code) in _PLACED}
-        places.append(TiffPlace(tuple(page.dataoffsets), tuple(page.databytecounts), entries))
+        places.append(TiffPlace(tuple(page.dataoffsets), tuple(page.databytecounts), entries, _directory(tiff, page)))
     tiled = bool(first.is_tiled)
     piece = (int(first.tilelength), int(first.tilewidth))
     if not tiled:
@@ -79,6 +79,12 @@ def read_pages(tiff: Any, name: str) -> tuple[TiffLayout, Literal["time", "compo
         white=int(first.photometric) == _MIN_IS_WHITE,
     )
     return layout, kind
+
+
+def _directory(tiff: Any, page: Any) -> tuple[tuple[int, int], ...]:
+    entry, inline, around = (20, 8, 16) if tiff.is_bigtiff else (12, 4, 6)
+    values = [(int(t.valueoffset), int(t.valuebytecount)) for t in page.tags if t.valuebytecount > inline]
+    return ((int(page.offset), around + entry * len(page.tags)), *values)
 
 
 def _check_kind(pages: list[Any], name: str) -> None:
