@@ -13,6 +13,8 @@ from monai_diffdenoise.data.volume import Volume
 __all__ = ["with_range_notes"]
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
+# Next to such values, those that float32 cannot hold are nothing.
+_SURELY_SEEN = 1e-30
 
 
 def with_range_notes(volume: Volume) -> Volume:
@@ -27,8 +29,8 @@ def with_range_notes(volume: Volume) -> Volume:
     native = volume.source.native
     if native.dtype != np.float64 and native.slope == 1.0 and native.inter == 0.0:
         return volume
-    peak = float(volume.image.as_tensor().abs().max())
-    if not volume.nonfinite and peak > 1e-30:
+    low, high = volume.image.as_tensor().aminmax()
+    if not volume.nonfinite and max(-float(low), float(high)) > _SURELY_SEEN:
         return volume
     large, small = 0, 0
     for block in volume.source.blocks():

@@ -13,11 +13,11 @@ import nibabel as nib
 import numpy as np
 
 from monai_diffdenoise.data.atomic import atomic_file
+from monai_diffdenoise.data.choose_encoding import Holds, choose_encoding
 from monai_diffdenoise.data.encoded import EncodedVoxels
 from monai_diffdenoise.data.encoding import OUTPUT_DTYPES, Encoding
 from monai_diffdenoise.data.nifti import NiftiSource
 from monai_diffdenoise.data.nifti_header import NiftiLayout
-from monai_diffdenoise.data.storage import Holds, plan_storage
 from monai_diffdenoise.data.volume import Volume, Written
 
 __all__ = ["plan_encoding", "write_nifti"]
@@ -40,7 +40,7 @@ def plan_encoding(volume: Volume, output_dtype: str | np.dtype | None = None) ->
     Raises:
         InputError: an unknown number type, or an integer type for a source with NaN or infinite voxels.
     """
-    return plan_storage(volume, output_dtype, _HOLDS)
+    return choose_encoding(volume, output_dtype, _HOLDS)
 
 
 def write_nifti(

@@ -15,12 +15,12 @@ import numpy as np
 from monai_diffdenoise.data.anatomy import space_axes
 from monai_diffdenoise.data.atomic import atomic_file
 from monai_diffdenoise.data.beside import refuse_overwriting
+from monai_diffdenoise.data.choose_encoding import Holds, choose_encoding
 from monai_diffdenoise.data.encoded import EncodedVoxels
 from monai_diffdenoise.data.encoding import Encoding
 from monai_diffdenoise.data.nrrd import NrrdSource
 from monai_diffdenoise.data.nrrd_header import NRRD_TYPES, field_of
 from monai_diffdenoise.data.packed import Packing
-from monai_diffdenoise.data.storage import Holds, plan_storage
 from monai_diffdenoise.data.volume import Volume, Written
 
 __all__ = ["plan_nrrd", "write_nrrd"]
@@ -37,9 +37,9 @@ def plan_nrrd(volume: Volume, output_dtype: str | np.dtype | None = None) -> Enc
         output_dtype: number type wanted; None for the source's, or the smallest that holds its values.
 
     Raises:
-        InputError: see :func:`~monai_diffdenoise.data.storage.plan_storage`.
+        InputError: see :func:`~monai_diffdenoise.data.choose_encoding.choose_encoding`.
     """
-    return plan_storage(volume, output_dtype, _HOLDS)
+    return choose_encoding(volume, output_dtype, _HOLDS)
 
 
 def write_nrrd(

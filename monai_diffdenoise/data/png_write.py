@@ -13,11 +13,11 @@ import numpy as np
 
 from monai_diffdenoise.data.anatomy import warn_of_lost_place
 from monai_diffdenoise.data.atomic import atomic_file
+from monai_diffdenoise.data.choose_encoding import Holds, choose_encoding
 from monai_diffdenoise.data.encoded import EncodedVoxels
 from monai_diffdenoise.data.encoding import Encoding
 from monai_diffdenoise.data.png import PngSource
 from monai_diffdenoise.data.png_chunks import SIGNATURE, Chunk, chunk_bytes
-from monai_diffdenoise.data.storage import Holds, plan_storage
 from monai_diffdenoise.data.volume import Volume, Written
 from monai_diffdenoise.errors import InputError
 
@@ -43,12 +43,12 @@ def plan_png(volume: Volume, output_dtype: str | np.dtype | None = None) -> Enco
 
     Raises:
         InputError: not one plane, or values that no PNG holds; see
-            :func:`~monai_diffdenoise.data.storage.plan_storage`.
+            :func:`~monai_diffdenoise.data.choose_encoding.choose_encoding`.
     """
     shape = tuple(int(size) for size in volume.image.shape)
     if shape[0] != 1 or len(shape) == 4 and shape[-1] != 1:
         raise InputError(f"the input has the shape {shape}: expected one plane for a PNG file; name a .nii.gz file")
-    return plan_storage(volume, output_dtype, _HOLDS)
+    return choose_encoding(volume, output_dtype, _HOLDS)
 
 
 def write_png(

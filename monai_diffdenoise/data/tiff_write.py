@@ -16,10 +16,10 @@ import numpy as np
 
 from monai_diffdenoise.data.anatomy import warn_of_lost_place
 from monai_diffdenoise.data.atomic import atomic_file
+from monai_diffdenoise.data.choose_encoding import Holds, choose_encoding
 from monai_diffdenoise.data.encoded import EncodedVoxels
 from monai_diffdenoise.data.encoding import OUTPUT_DTYPES, Encoding
 from monai_diffdenoise.data.packed import open_file
-from monai_diffdenoise.data.storage import Holds, plan_storage
 from monai_diffdenoise.data.tiff import TiffSource, write_pages
 from monai_diffdenoise.data.tiff_layout import TiffLayout, TiffPlace
 from monai_diffdenoise.data.volume import Volume, Written
@@ -43,9 +43,9 @@ def plan_tiff(volume: Volume, output_dtype: str | np.dtype | None = None) -> Enc
         output_dtype: number type wanted; None for the source's, or the smallest that holds its values.
 
     Raises:
-        InputError: see :func:`~monai_diffdenoise.data.storage.plan_storage`.
+        InputError: see :func:`~monai_diffdenoise.data.choose_encoding.choose_encoding`.
     """
-    return plan_storage(volume, output_dtype, _HOLDS)
+    return choose_encoding(volume, output_dtype, _HOLDS)
 
 
 def write_tiff(

@@ -12,7 +12,7 @@ from monai_diffdenoise.data.encoding import OUTPUT_DTYPES, Encoding, fit_encodin
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["Holds", "plan_storage"]
+__all__ = ["Holds", "choose_encoding"]
 
 # Rounding to whole numbers must leave at least this many steps between the smallest and the largest value.
 _FEWEST_STEPS = 100
@@ -33,7 +33,7 @@ class Holds:
     scaled: bool = False
 
 
-def plan_storage(volume: Volume, output_dtype: str | np.dtype | None, holds: Holds) -> Encoding:
+def choose_encoding(volume: Volume, output_dtype: str | np.dtype | None, holds: Holds) -> Encoding:
     """Decide how the values of a volume are stored; whether that can be done depends on the source alone.
 
     Without ``output_dtype``: as the source stores them if the format can; else the smallest number type that holds
@@ -65,8 +65,8 @@ def plan_storage(volume: Volume, output_dtype: str | np.dtype | None, holds: Hol
             f"the input holds {volume.nonfinite} NaN or infinite voxels, which {dtype.name} cannot store: use float32"
         )
     if holds.scaled:
-        values = volume.image.as_tensor()
-        return fit_encoding(dtype, float(values.min()), float(values.max()), native)
+        low, high = volume.image.as_tensor().aminmax()
+        return fit_encoding(dtype, float(low), float(high), native)
     _require_whole_numbers(volume, dtype, holds)
     return Encoding(dtype)
 
