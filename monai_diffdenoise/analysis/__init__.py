@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.analysis.correlation import noise_correlation
 from monai_diffdenoise.analysis.sigma import (
     best_sigma,
     sigma_in_plane,
@@ -14,7 +15,6 @@ from monai_diffdenoise.analysis.slices import (
     SliceMeasurement,
     choose_axis_and_distance,
     measure_slices,
-    noise_correlation,
     pairing_verdict,
 )
 

@@ -17,6 +17,7 @@ from monai_diffdenoise.data.atomic import atomic_file
 from monai_diffdenoise.data.encoding import Encoding, encode_block, fit_encoding, parse_dtype
 from monai_diffdenoise.data.nifti import NiftiSource
 from monai_diffdenoise.data.nifti_header import NiftiLayout
+from monai_diffdenoise.data.storage import drop_pages
 from monai_diffdenoise.data.volume import Volume, Written
 from monai_diffdenoise.errors import InputError
 
@@ -43,15 +44,11 @@ def plan_encoding(volume: Volume, output_dtype: str | np.dtype | None = None) ->
     dtype = parse_dtype(output_dtype)
     if dtype == native.dtype:
         return native
-    if volume.finite is None:
-        values = volume.image.as_tensor()
-    elif dtype.kind in "iu":
+    if volume.finite is not None and dtype.kind in "iu":
         raise InputError(
             f"the input holds {volume.nonfinite} NaN or infinite voxels, which {dtype.name} cannot store: use float32"
         )
-    else:
-        values = volume.image.as_tensor()[volume.finite]
-    return fit_encoding(dtype, float(values.min()), float(values.max()), native)
+    return fit_encoding(dtype, *volume.value_range, native)
 
 
 def write_nifti(
@@ -95,6 +92,7 @@ def write_nifti(
             stored, lost = encode_block(block, image[block.index], encoding)
             clipped += lost
             out.write(stored.astype(dtype).tobytes(order="F"))
+            drop_pages()
         if packed:
             out.close()
     if clipped:
