@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.analysis.correlation import noise_correlation
 from monai_diffdenoise.analysis.intensities import Intensities, measure_intensities
 from monai_diffdenoise.analysis.measure_noise import NoiseMeasurement, measure_noise
 from monai_diffdenoise.analysis.noise_family import NoiseCurve, NoiseFamily, fit_family
@@ -21,7 +22,6 @@ from monai_diffdenoise.analysis.slices import (
     SliceMeasurement,
     choose_axis_and_distance,
     measure_slices,
-    noise_correlation,
     pairing_verdict,
 )
 

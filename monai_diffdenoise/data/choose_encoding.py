@@ -65,8 +65,7 @@ def choose_encoding(volume: Volume, output_dtype: str | np.dtype | None, holds: 
             f"the input holds {volume.nonfinite} NaN or infinite voxels, which {dtype.name} cannot store: use float32"
         )
     if holds.scaled:
-        low, high = volume.image.as_tensor().aminmax()
-        return fit_encoding(dtype, float(low), float(high), native)
+        return fit_encoding(dtype, *volume.value_range, native)
     _require_whole_numbers(volume, dtype, holds)
     return Encoding(dtype)
 
