@@ -10,15 +10,17 @@ noise that is correlated along the direction of the difference.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.transforms.block_noise import block_noise_std, foreground_threshold
+from monai_diffdenoise.transforms.block_noise import foreground_threshold, noise_std_of_parts
 
 __all__ = [
     "best_sigma",
     "in_plane_difference",
+    "pairs_in_parts",
     "pick_pairs",
     "sigma_in_plane",
     "sigma_second_difference",
@@ -29,6 +31,8 @@ __all__ = [
 # Voxels looked at: enough for 1 % in the mode, few enough for a second on two cores.
 _VOXELS = 4_000_000
 _WIDE_LAG = 3
+# Voxels of a slice and its partner that are compared at a time; results do not depend on it.
+_PART_VOXELS = 1 << 18
 
 
 def slice_stack(volume: torch.Tensor, axis: int) -> torch.Tensor:
@@ -56,6 +60,11 @@ def pick_pairs(stack: torch.Tensor, span: int, voxels: int = _VOXELS, fewest: in
     return torch.linspace(0, max(count - 1, 0), wanted if count else 0).round().long().unique().to(stack.device)
 
 
+def pairs_in_parts(stack: torch.Tensor, first: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Indices of slices in parts that need little memory each."""
+    return first.split(max(1, _PART_VOXELS // stack[0].numel()))
+
+
 def in_plane_difference(stack: torch.Tensor, lag: int) -> torch.Tensor:
     """Difference along both axes of a slice at a lag in pixels, (N, H - lag, W - lag); white noise keeps its sigma."""
     rows = stack[:, lag:] - stack[:, :-lag]
@@ -80,8 +89,13 @@ def sigma_slice_difference(volume: torch.Tensor, axis: int = -1, distance: int =
     first = pick_pairs(stack, distance)
     if not len(first):
         return math.nan
-    a, b = stack[first], stack[first + distance]
-    return block_noise_std((b - a) / 2**0.5, (a + b) / 2, foreground_threshold(stack))
+
+    def parts() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for index in pairs_in_parts(stack, first):
+            a, b = stack[index], stack[index + distance]
+            yield (b - a) / 2**0.5, (a + b) / 2
+
+    return noise_std_of_parts(parts, foreground_threshold(stack))
 
 
 def sigma_second_difference(volume: torch.Tensor, axis: int = -1, distance: int = 1) -> float:
@@ -99,9 +113,13 @@ def sigma_second_difference(volume: torch.Tensor, axis: int = -1, distance: int 
     first = pick_pairs(stack, 2 * distance)
     if not len(first):
         return math.nan
-    middle = stack[first + distance]
-    field = (stack[first] - 2 * middle + stack[first + 2 * distance]) / 6**0.5
-    return block_noise_std(field, middle, foreground_threshold(stack))
+
+    def parts() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for index in pairs_in_parts(stack, first):
+            middle = stack[index + distance]
+            yield (stack[index] - 2 * middle + stack[index + 2 * distance]) / 6**0.5, middle
+
+    return noise_std_of_parts(parts, foreground_threshold(stack))
 
 
 def sigma_in_plane(volume: torch.Tensor, axis: int = -1, lag: int = 1) -> float:
@@ -120,12 +138,15 @@ def sigma_in_plane(volume: torch.Tensor, axis: int = -1, lag: int = 1) -> float:
         sigma in the units of the volume; NaN for slices of ``lag`` pixels or fewer.
     """
     stack = slice_stack(volume, axis)
-    chosen = stack[pick_pairs(stack, 0)]
-    field = in_plane_difference(chosen, lag)
-    if not field.numel():
+    if min(stack.shape[1:]) <= lag:
         return math.nan
-    shifted = chosen[:, lag:, lag:]
-    return block_noise_std(field, shifted, foreground_threshold(stack))
+
+    def parts() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for index in pairs_in_parts(stack, pick_pairs(stack, 0)):
+            chosen = stack[index]
+            yield in_plane_difference(chosen, lag), chosen[:, lag:, lag:]
+
+    return noise_std_of_parts(parts, foreground_threshold(stack))
 
 
 def best_sigma(volume: torch.Tensor, axis: int = -1, distance: int = 1, correlation: float = 0.0) -> float:

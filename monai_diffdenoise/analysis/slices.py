@@ -10,18 +10,20 @@ from dataclasses import dataclass
 
 import torch
 
+from monai_diffdenoise.analysis.correlation import in_plane_correlation, noise_correlation
 from monai_diffdenoise.analysis.sigma import (
     best_sigma,
+    pairs_in_parts,
     pick_pairs,
     sigma_in_plane,
     sigma_second_difference,
     sigma_slice_difference,
     slice_stack,
 )
-from monai_diffdenoise.transforms.block_noise import block_mean, foreground_threshold, log_mode, usable_blocks
+from monai_diffdenoise.transforms.block_noise import foreground_threshold
 from monai_diffdenoise.transforms.guide import default_tau, guide_noise, guide_slices, matched_region_weight
 
-__all__ = ["SliceMeasurement", "choose_axis_and_distance", "measure_slices", "noise_correlation", "pairing_verdict"]
+__all__ = ["SliceMeasurement", "choose_axis_and_distance", "measure_slices", "pairing_verdict"]
 
 # Guides take most of the time: about a second for this many pixels twice.
 _PAIR_VOXELS = 1_000_000
@@ -70,69 +72,6 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _second(field: torch.Tensor, axis: int) -> torch.Tensor:
-    """Second difference along an axis, two shorter."""
-    length = field.shape[axis] - 2
-    return field.narrow(axis, 0, length) - 2 * field.narrow(axis, 1, length) + field.narrow(axis, 2, length)
-
-
-def _flat_blocks(field: torch.Tensor, energy: torch.Tensor, intensity: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Blocks of the lower half: usable, and of no more energy than the mode, where structure is rare."""
-    usable = usable_blocks(field, intensity, threshold) & (energy > 0)
-    if not bool(usable.any()):
-        return usable
-    # a margin for rounding where all blocks are alike
-    return usable & (energy <= log_mode(energy[usable]) * (1 + 1e-6))
-
-
-def noise_correlation(volume: torch.Tensor, axis: int = -1, distance: int = 1) -> float:
-    """Correlation of the noise of slices i and i + distance.
-
-    From second differences along both axes of each slice, in blocks of the foreground whose energy does not exceed the
-    mode. This removes what slices share better than first differences or local means do, and at a price: quiet blocks
-    show 0.85 of the correlation, and of the noise only its fine detail counts, which may be less correlated than the
-    rest. So the value is a lower bound where it is large, and up to 0.1 of it is structure where it is small.
-
-    Args:
-        volume: (X, Y, Z), finite; (H, W) is one slice.
-        axis: along which the slices are stacked.
-        distance: slices from one to its partner.
-
-    Returns:
-        -1 to 1; NaN without pairs, with slices under 3 pixels or without noise.
-    """
-    stack = slice_stack(volume, axis)
-    first = pick_pairs(stack, distance)
-    if not len(first) or min(stack.shape[1:]) < 3:
-        return math.nan
-    largest = float(stack.abs().max()) or 1.0
-    a, b = stack[first] / largest, stack[first + distance] / largest
-    detail_a, detail_b = (_second(_second(part, 1), 2) for part in (a, b))
-    energy_a, energy_b = block_mean(detail_a.square()), block_mean(detail_b.square())
-    intensity = ((a + b) / 2)[:, 1:-1, 1:-1]
-    flat = _flat_blocks(detail_a, energy_a + energy_b, intensity, foreground_threshold(stack) / largest)
-    scale = math.sqrt(float(energy_a[flat].sum()) * float(energy_b[flat].sum()))
-    return float(block_mean(detail_a * detail_b)[flat].sum()) / scale if scale > 0 else math.nan
-
-
-def _in_plane_correlation(stack: torch.Tensor, distance: int) -> tuple[float, float] | None:
-    """Lag-1 correlation of the slices' difference along both axes, in its flat blocks."""
-    first = pick_pairs(stack, distance)
-    if not len(first) or min(stack.shape[1:]) < 2:
-        return None
-    a, b = stack[first], stack[first + distance]
-    change = b - a
-    change = change / (float(change.abs().max()) or 1.0)
-    here, down, right = change[:, :-1, :-1], change[:, 1:, :-1], change[:, :-1, 1:]
-    energy = block_mean(here.square())
-    flat = _flat_blocks(here, energy, ((a + b) / 2)[:, :-1, :-1], foreground_threshold(stack))
-    total = float(energy[flat].sum())
-    if not total > 0:
-        return None
-    along = [float(block_mean(here * moved)[flat].sum()) / total for moved in (down, right)]
-    return along[0], along[1]
-
-
 def _match(stack: torch.Tensor, distance: int, sigma: float) -> tuple[float, float] | None:
     """Noise of the guides and matched share of the foreground, on a few pairs."""
     first = pick_pairs(stack, distance, _PAIR_VOXELS, fewest=2)
@@ -151,10 +90,14 @@ def _structure_ratio(stack: torch.Tensor, distance: int, sigma: float, correlati
     first = pick_pairs(stack, distance)
     if not len(first) or not sigma > 0:
         return None
-    a, b = stack[first], stack[first + distance]
-    foreground = (a + b) / 2 > foreground_threshold(stack)
-    change = (((b - a)[foreground]) / sigma).square().mean() / 2
-    return max(float(change) / (1 - min(max(correlation, 0.0), 0.9)) - 1, 0.0)
+    threshold, energy, count = foreground_threshold(stack), 0.0, 0
+    for part in pairs_in_parts(stack, first):
+        a, b = stack[part], stack[part + distance]
+        change = (b - a)[(a + b) / 2 > threshold] / sigma
+        energy, count = energy + float(change.double().square().sum()), count + len(change)
+    if not count:
+        return None
+    return max(energy / count / 2 / (1 - min(max(correlation, 0.0), 0.9)) - 1, 0.0)
 
 
 def measure_slices(volume: torch.Tensor, axis: int = -1, distance: int = 1) -> SliceMeasurement:
@@ -186,7 +129,7 @@ def measure_slices(volume: torch.Tensor, axis: int = -1, distance: int = 1) -> S
         sigma_second_difference=_known(sigma_second_difference(stack, 0, distance)),
         sigma_in_plane=_known(sigma_in_plane(stack, 0)),
         noise_correlation=_known(correlation),
-        in_plane_correlation=_in_plane_correlation(stack, distance),
+        in_plane_correlation=in_plane_correlation(stack, distance),
         guide_noise=None if match is None else match[0],
         matched_fraction=None if match is None else match[1],
         structure_ratio=_structure_ratio(stack, distance, sigma, known),

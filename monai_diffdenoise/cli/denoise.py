@@ -91,12 +91,18 @@ class Denoise:
 
     def run(self) -> int:
         """Do it; returns the exit code."""
+        from monai_diffdenoise.data.storage import memory_limit
+
+        self.check()
+        with memory_limit(self.settings.memory):
+            return self._run()
+
+    def _run(self) -> int:
         started = time.perf_counter()
         from monai_diffdenoise.data import check_conversion, read_volume, write_volume
         from monai_diffdenoise.engines import ProgressDisplay
         from monai_diffdenoise.pipeline.run import denoise_volume
 
-        self.check()
         volume = read_volume(self.input, options=self.reading)
         check_conversion(volume, self.output, self.output_dtype)
         if not self.resume:

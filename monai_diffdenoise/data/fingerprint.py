@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +38,18 @@ class Fingerprint:
             name: how messages call it; default its path. File names inside a DICOM folder may name the patient.
 
         Raises:
-            InputError: there is no such file, or it may not be read.
+            InputError: there is no such file, it may not be read, or it is a folder, a pipe or a device.
         """
         try:
             status = path.stat()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the name
             raise InputError(
-                f"cannot read {name or path} ({error.strerror}): expected an existing, readable file"
+                f"cannot read {name or path} ({getattr(error, 'strerror', None) or error}): "
+                "expected an existing, readable file"
             ) from error
+        if not stat.S_ISREG(status.st_mode):
+            # Reading a pipe would wait for ever, and nothing can be read a second time.
+            raise InputError(f"cannot read {name or path}: expected a plain file, not a folder, pipe or device")
         return cls(path, status.st_size, status.st_mtime_ns)
 
     def check(self, name: str | None = None) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from monai.data import MetaTensor
 
 from monai_diffdenoise.data.encoding import Block, Encoding
+from monai_diffdenoise.data.finite import count_nonfinite
+from monai_diffdenoise.data.storage import allocate, runs
 from monai_diffdenoise.data.volume import Volume, assemble, pick_slice_axis
 from monai_diffdenoise.errors import InputError
 
@@ -60,15 +63,32 @@ def volume_from_array(
     if affine is None:
         affine = getattr(array, "affine", None)
     matrix = np.eye(4) if affine is None else torch.as_tensor(affine, dtype=torch.float64).numpy()
-    if isinstance(array, torch.Tensor):
-        array = array.detach().cpu().float().as_subclass(torch.Tensor).numpy()
-    # A copy, since the volume's origin must not change with the caller's array.
-    values = np.array(array, dtype=np.float32)
-    if values.ndim not in (3, 4) or 0 in values.shape:
-        raise InputError(f"array has shape {values.shape}: expected (channels, x, y) or (channels, x, y, z)")
+    shape = tuple(int(size) for size in np.shape(array))
+    if len(shape) not in (3, 4) or 0 in shape:
+        raise InputError(f"array has shape {shape}: expected (channels, x, y) or (channels, x, y, z)")
     if matrix.shape != (4, 4):
         raise InputError(f"affine has shape {matrix.shape}: expected (4, 4)")
-    shape = values.shape[1:]
-    spacing: Sequence[float] = [float(s) for s in np.linalg.norm(matrix[:3, : len(shape)], axis=0)]
-    axis = pick_slice_axis(shape, spacing, slice_axis)
-    return assemble(ArraySource(values), values.shape, matrix, spacing, axis)
+    spacing: Sequence[float] = [float(s) for s in np.linalg.norm(matrix[:3, : len(shape) - 1], axis=0)]
+    axis = pick_slice_axis(shape[1:], spacing, slice_axis)
+    # A copy, since the volume's origin must not change with the caller's array.
+    values = _copy(array, shape, axis)
+    source = ArraySource(values.numpy())
+    if count_nonfinite(values, axis):
+        return assemble(source, shape, matrix, spacing, axis)
+    # Image and origin are one array until a voxel has to be filled.
+    return Volume(MetaTensor(values, affine=torch.from_numpy(matrix)), None, tuple(spacing), axis, source)
+
+
+def _copy(array: np.ndarray | torch.Tensor, shape: tuple[int, ...], slice_axis: int) -> torch.Tensor:
+    """The values of an array as float32, in storage of their own."""
+    values = allocate(shape, slice_axis)
+    if isinstance(array, torch.Tensor):
+        plain = array.detach().as_subclass(torch.Tensor)
+        for index in runs(values, slice_axis):
+            values[index] = plain[index].to("cpu", torch.float32)
+        return values
+    # by numpy, which takes foreign byte order and negative strides
+    target, origin = values.numpy(), np.asarray(array)
+    for index in runs(values, slice_axis):
+        target[index] = origin[index]
+    return values

@@ -1,34 +1,27 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""NIfTI files (.nii, .nii.gz) in: pixels streamed, never held twice."""
+"""NIfTI files (.nii, .nii.gz, pairs of .hdr and .img) in: pixels streamed, never held twice."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
-import math
 import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
-
-import numpy as np
+from typing import BinaryIO
 
 from monai_diffdenoise.data.encoding import Block, Encoding
 from monai_diffdenoise.data.fingerprint import Fingerprint
+from monai_diffdenoise.data.float_range import with_range_notes
 from monai_diffdenoise.data.nifti_header import NiftiLayout, read_layout
+from monai_diffdenoise.data.packed import Packing, is_gzip, open_packed, translated
+from monai_diffdenoise.data.stored_pixels import StoredPixels
 from monai_diffdenoise.data.volume import Volume, assemble, pick_slice_axis
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["NiftiSource", "is_nifti", "read_nifti"]
-
-_BLOCK_VOXELS = 1 << 22
-# DEFLATE cannot compress better than this, so a file that declares more is damaged or hostile.
-_GZIP_RATIO = 1032
-# What may follow the pixels in a compressed file and is still read, to reach the checksum.
-_MAX_TAIL = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +29,16 @@ class NiftiSource:
     """Provenance of a volume that came from a NIfTI file.
 
     Args:
-        path: the file.
+        path: the file; of a pair the .hdr file.
         fingerprint: to notice that the file changed before the result was written.
         layout: header, extensions, number type, scaling.
+        pixels: where the voxels are.
     """
 
     path: Path
     fingerprint: Fingerprint
     layout: NiftiLayout
+    pixels: StoredPixels
     format: str = "nifti"
 
     @property
@@ -58,39 +53,26 @@ class NiftiSource:
             InputError: truncated or damaged pixels, or the file changed since it was opened.
         """
         self.fingerprint.check()
-        spatial, last = self.layout.spatial[:-1], self.layout.spatial[-1]
-        plane = math.prod(spatial)
-        step = max(1, _BLOCK_VOXELS // plane)
-        native = self.native
-        with _open(self.path) as stream:
-            with _translated(self.path):
-                stream.seek(len(self.layout.prefix))
-            for channel in range(self.layout.channels):
-                for start in range(0, last, step):
-                    stop = min(start + step, last)
-                    raw = _read_exactly(stream, plane * (stop - start) * self.layout.dtype.itemsize, self.path)
-                    stored = np.frombuffer(raw, self.layout.dtype).reshape((*spatial, stop - start), order="F")
-                    index = (slice(channel, channel + 1), *(slice(None) for _ in spatial), slice(start, stop))
-                    yield Block(index, stored.astype(native.dtype)[None], native.slope, native.inter)
-            _read_tail(stream, self.path)
+        return self.pixels.blocks(self.layout.slope, self.layout.inter)
 
 
 def is_nifti(path: Path) -> bool:
     """Whether the first bytes of a file, unpacked if need be, are those of a NIfTI header."""
-    with contextlib.suppress(InputError, OSError, EOFError, zlib.error), _open(path) as stream:
+    with contextlib.suppress(InputError, EOFError, zlib.error), _opened(path) as stream:
         head = stream.read(4)
         return len(head) == 4 and bool({348, 540} & {int.from_bytes(head, order) for order in ("little", "big")})
     return False
 
 
 def read_nifti(path: str | os.PathLike[str]) -> Volume:
-    """Read a NIfTI-1 or NIfTI-2 file with 2, 3 or 4 axes of one real number per voxel.
+    """Read a NIfTI-1 or NIfTI-2 file of one real number per voxel, or with one axis beyond those of space.
 
     Args:
-        path: the file; whether it is compressed is seen from its content.
+        path: the file, or the .hdr file of a pair; whether it is compressed is seen from its content.
 
     Returns:
-        the volume; a fourth axis becomes C, further axes of length 1 are dropped and come back on writing.
+        the volume; the axis beyond space becomes C, further axes of length 1 are dropped and come back on writing.
+        Bytes behind the voxels are no part of a NIfTI image and are not kept.
 
     Raises:
         InputError: not such a file, damaged, truncated, or without a finite voxel.
@@ -99,58 +81,35 @@ def read_nifti(path: str | os.PathLike[str]) -> Volume:
     fingerprint = Fingerprint.of(path)
     if fingerprint.size == 0:
         raise InputError(f"{path} is empty (0 bytes): expected a NIfTI file")
-    with _translated(path), _open(path) as stream:
+    with _opened(path) as stream, translated(path):
         layout = read_layout(stream, str(path))
-        packed = _is_packed(stream)
-    room = fingerprint.size * _GZIP_RATIO if packed else fingerprint.size - len(layout.prefix)
-    if layout.data_bytes > room:
-        raise InputError(
-            f"{path} is cut off or damaged: its header declares {layout.data_bytes} bytes of voxels, "
-            f"the file can hold {max(room, 0)} at most"
-        )
-    source = NiftiSource(path, fingerprint, layout)
+    data = _data_file(path) if layout.paired else path
+    packing: Packing = "gzip" if is_gzip(data) else "raw"
+    pixels = StoredPixels(
+        Fingerprint.of(data),
+        layout.dtype,
+        layout.spatial,
+        layout.channels,
+        len(layout.spatial),
+        packing,
+        offset=layout.offset if packing == "raw" else 0,
+        skip=0 if packing == "raw" else layout.offset,
+    )
+    pixels.check_room()
+    source = NiftiSource(path, fingerprint, layout, pixels)
     axis = pick_slice_axis(layout.spatial, layout.spacing, layout.slice_axis)
-    return assemble(source, (layout.channels, *layout.spatial), layout.affine, layout.spacing, axis)
+    volume = assemble(source, pixels.shape, layout.affine, layout.spacing, axis, layout.kind, layout.notes)
+    return with_range_notes(volume)
 
 
-def _open(path: Path) -> BinaryIO:
-    try:
-        stream = open(path, "rb")  # noqa: SIM115 - handed to the caller
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror}): expected an existing, readable file") from error
-    magic = stream.read(2)
-    stream.seek(0)
-    if magic != b"\x1f\x8b":
-        return stream
-    stream.close()
-    return cast(BinaryIO, gzip.open(path, "rb"))
+def _opened(path: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    return open_packed(path, "gzip" if is_gzip(path) else "raw")
 
 
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what a damaged gzip stream raises into one clear line."""
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is cut off or damaged: its compressed data cannot be unpacked") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror or 'read error'})") from error
-
-
-def _read_exactly(stream: BinaryIO, count: int, path: Path) -> bytes:
-    with _translated(path):
-        raw = stream.read(count)
-    if len(raw) < count:
-        raise InputError(f"{path} is cut off: fewer voxels in the file than its header declares")
-    return raw
-
-
-def _is_packed(stream: object) -> bool:
-    return isinstance(stream, gzip.GzipFile)
-
-
-def _read_tail(stream: BinaryIO, path: Path) -> None:
-    # The checksum of a gzip stream is only compared when its end is read.
-    if _is_packed(stream):
-        with _translated(path):
-            stream.read(_MAX_TAIL)
+def _data_file(header: Path) -> Path:
+    """The .img file that belongs to a .hdr file."""
+    stem = header.name[: header.name.lower().rfind(".hdr")] if ".hdr" in header.name.lower() else header.stem
+    for name in (f"{stem}.img", f"{stem}.img.gz", f"{stem}.IMG", f"{stem}.IMG.GZ"):
+        if (header.parent / name).is_file():
+            return header.parent / name
+    raise InputError(f"{header} is the header of a pair whose other file is missing: expected {stem}.img beside it")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import warnings
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -14,11 +13,13 @@ import nibabel as nib
 import numpy as np
 
 from monai_diffdenoise.data.atomic import atomic_file
-from monai_diffdenoise.data.encoding import Encoding, encode_block, fit_encoding, parse_dtype
+from monai_diffdenoise.data.choose_encoding import Holds, choose_encoding
+from monai_diffdenoise.data.encoded import EncodedVoxels
+from monai_diffdenoise.data.encoding import OUTPUT_DTYPES, Encoding
 from monai_diffdenoise.data.nifti import NiftiSource
 from monai_diffdenoise.data.nifti_header import NiftiLayout
+from monai_diffdenoise.data.storage import drop_pages
 from monai_diffdenoise.data.volume import Volume, Written
-from monai_diffdenoise.errors import InputError
 
 __all__ = ["plan_encoding", "write_nifti"]
 
@@ -27,8 +28,11 @@ _COMPRESSION = 4
 _MAX_NIFTI1_AXIS = 32767
 
 
+_HOLDS = Holds("NIfTI", OUTPUT_DTYPES, scaled=True)
+
+
 def plan_encoding(volume: Volume, output_dtype: str | np.dtype | None = None) -> Encoding:
-    """Decide how the values of a volume are stored.
+    """Decide how the values of a volume are stored in a NIfTI file.
 
     Args:
         volume: what is to be written.
@@ -37,21 +41,7 @@ def plan_encoding(volume: Volume, output_dtype: str | np.dtype | None = None) ->
     Raises:
         InputError: an unknown number type, or an integer type for a source with NaN or infinite voxels.
     """
-    native = volume.source.native
-    if output_dtype is None:
-        return native
-    dtype = parse_dtype(output_dtype)
-    if dtype == native.dtype:
-        return native
-    if volume.finite is None:
-        values = volume.image.as_tensor()
-    elif dtype.kind in "iu":
-        raise InputError(
-            f"the input holds {volume.nonfinite} NaN or infinite voxels, which {dtype.name} cannot store: use float32"
-        )
-    else:
-        values = volume.image.as_tensor()[volume.finite]
-    return fit_encoding(dtype, float(values.min()), float(values.max()), native)
+    return choose_encoding(volume, output_dtype, _HOLDS)
 
 
 def write_nifti(
@@ -83,41 +73,42 @@ def write_nifti(
         prefix, dtype = _keep_header(source.layout, encoding, source.native)
     else:
         prefix, dtype = _new_header(volume, encoding)
-    image = volume.image.as_tensor().numpy()
-    clipped = 0
+    voxels = EncodedVoxels(volume, encoding)
     with atomic_file(path, overwrite=overwrite) as stream:
         packed = path.name.lower().endswith(".gz")
         # No name and no time in the gzip header: the same volume gives the same bytes, and a name may be private.
         sink = gzip.GzipFile("", "wb", _COMPRESSION, stream, mtime=0) if packed else stream
         out = cast(BinaryIO, sink)
         out.write(prefix)
-        for block in source.blocks():
-            stored, lost = encode_block(block, image[block.index], encoding)
-            clipped += lost
-            out.write(stored.astype(dtype).tobytes(order="F"))
+        for raw in voxels.raw(dtype):
+            out.write(raw)
+            drop_pages()
         if packed:
             out.close()
-    if clipped:
-        warnings.warn(
-            f"{clipped} of {image.size} values did not fit {encoding.dtype.name} and were clipped", stacklevel=2
-        )
-    return Written(path, encoding.dtype.name, clipped, volume.nonfinite)
+    return voxels.written(path)
 
 
 def _keep_header(layout: NiftiLayout, encoding: Encoding, native: Encoding) -> tuple[bytes, np.dtype]:
-    if encoding == native:
+    if encoding == native and not layout.paired:
         return layout.prefix, layout.dtype
-    header = layout.header.copy()
-    header.set_data_dtype(encoding.dtype)
-    header["scl_slope"], header["scl_inter"] = encoding.slope, encoding.inter
+    header, prefix = layout.header.copy(), layout.prefix
+    if layout.paired:
+        prefix = prefix.ljust(header.sizeof_hdr + 4, b"\0")
+        prefix += bytes(-len(prefix) % 16)
+        header["magic"], header["vox_offset"] = header.single_magic, len(prefix)
+    if encoding != native:
+        header.set_data_dtype(encoding.dtype)
+        header["scl_slope"], header["scl_inter"] = encoding.slope, encoding.inter
     head = header.binaryblock
-    return head + layout.prefix[len(head) :], encoding.dtype.newbyteorder(header.endianness)
+    return head + prefix[len(head) :], encoding.dtype.newbyteorder(header.endianness)
 
 
 def _new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
     channels, *spatial = (int(size) for size in volume.image.shape)
-    # A single channel is an image without a fourth axis; channels of a plane need the third one to come before them.
-    shape = [*spatial, *([1] * (3 - len(spatial))), channels] if channels > 1 else spatial
+    # A single channel is an image without a fourth axis. Moments are the fourth axis and parts of a value the fifth;
+    # the axes before them must be there.
+    before = 4 if volume.channels == "component" else 3
+    shape = [*spatial, *([1] * (before - len(spatial))), channels] if channels > 1 else spatial
     header = nib.Nifti2Header() if max(shape) > _MAX_NIFTI1_AXIS else nib.Nifti1Header()
     header.set_data_shape(shape)
     header.set_data_dtype(encoding.dtype)
@@ -132,6 +123,8 @@ def _new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
     if not sheared:
         header.set_qform(affine, code="scanner", strip_shears=True)
     header.set_xyzt_units("mm")
+    if len(shape) == 5:
+        header.set_intent("vector")
     if len(spatial) == 3:
         header.set_dim_info(slice=volume.slice_axis)
     header["scl_slope"], header["scl_inter"] = encoding.slope, encoding.inter

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from monai_diffdenoise.data.storage import drop_pages
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["CountingSampler", "PairDataset", "pair_loader"]
+
+# A patch touches a few hundred pages of a mapped volume.
+_DROP_EVERY = 64
 
 
 class PairDataset(Dataset):
@@ -23,7 +28,9 @@ class PairDataset(Dataset):
     bit-equal for any number of workers, and a resumed run goes on with the very pair that was due.
 
     Args:
-        volumes: dictionaries that ``transform`` understands, each with a tensor under ``key``.
+        volumes: dictionaries that ``transform`` understands, each with a tensor under ``key``. Where one holds a
+            ``scaling``, the pair's ``image`` and ``target`` are brought to its units, patch by patch, so that no
+            scaled copy of the volume is needed.
         transform: a random MONAI transform from such a dictionary to a pair.
         seed: of the whole supply.
         length: what ``len()`` says; items are drawn for any number.
@@ -38,6 +45,7 @@ class PairDataset(Dataset):
         self.volumes, self.transform, self.seed, self.length = list(volumes), transform, seed, length
         sizes = np.array([float(v[key].numel()) for v in self.volumes])
         self.share = np.cumsum(sizes / sizes.sum())
+        self.drawn = 0
 
     def __len__(self) -> int:
         return self.length
@@ -48,7 +56,16 @@ class PairDataset(Dataset):
         first, second = np.random.SeedSequence([self.seed, number]).generate_state(2)
         which = min(int(np.searchsorted(self.share, first / 2**32, side="right")), len(self.volumes) - 1)
         self.transform.set_random_state(seed=int(second))
-        return self.transform(self.volumes[which])
+        volume = self.volumes[which]
+        pair = self.transform(volume)
+        if "scaling" in volume:
+            pair.update((name, volume["scaling"].apply(pair[name])) for name in ("image", "target"))
+            # the weight of a large volume takes a byte a voxel
+            pair["weight"] = pair["weight"].to(pair["image"].dtype)
+        self.drawn += 1
+        if self.drawn % _DROP_EVERY == 0:
+            drop_pages()
+        return pair
 
 
 class CountingSampler(Sampler[int]):
@@ -85,9 +102,14 @@ def pair_loader(
         dataset: the supply.
         batch_size: pairs a batch and process.
         iterations: batches in all.
-        num_workers: processes that draw pairs beside the training.
+        num_workers: processes that draw pairs beside the training. On Linux they share the volumes' memory, mapped
+            or not; elsewhere torch copies them once to shared memory.
         rank: this process.
         world_size: number of processes.
     """
     sampler = CountingSampler(batch_size * iterations * world_size, rank=rank, world_size=world_size)
-    return DataLoader(dataset, batch_size=batch_size, sampler=sampler, num_workers=num_workers)
+    # Python 3.14 no longer forks by itself, and any other way copies the volumes
+    context = "fork" if num_workers > 0 and sys.platform == "linux" else None
+    return DataLoader(
+        dataset, batch_size=batch_size, sampler=sampler, num_workers=num_workers, multiprocessing_context=context
+    )

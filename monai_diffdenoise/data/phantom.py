@@ -18,11 +18,11 @@ import torch
 from monai_diffdenoise.data.memory import volume_from_array
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.transforms.noise.kinds import NOISE_KINDS, noise_model
+from monai_diffdenoise.transforms.noise.model import NoiseModel
+from monai_diffdenoise.transforms.noise.rician import RicianNoise
 
-__all__ = ["NOISE_KINDS", "add_noise", "make_phantom", "phantom_volume"]
-
-NOISE_KINDS = ("gaussian", "rician", "correlated")
-"""What :func:`add_noise` knows."""
+__all__ = ["NOISE_KINDS", "add_noise", "make_phantom", "phantom_noise", "phantom_volume"]
 
 _VESSELS, _LESIONS, _INSERTS = 12, 10, 6
 
@@ -80,19 +80,15 @@ def add_noise(
     slice_axis: int = -1,
     width: float = 0.8,
 ) -> torch.Tensor:
-    """Put noise of a known strength on an image.
-
-    gaussian: x + n. rician: sqrt((x + n1)^2 + n2^2), the magnitude of a complex MR image. correlated: x + n with n
-    white noise that was filtered by a Gaussian in the plane of the slices and has standard deviation ``sigma`` again;
-    slices stay independent of each other.
+    """Put noise of a known strength on an image, a draw from :func:`phantom_noise`.
 
     Args:
-        clean: (X, Y, Z), (C, X, Y, Z), or for one slice axis to exist any shape of at least two axes.
+        clean: (X, Y, Z), (C, X, Y, Z), or for one slice axis to exist any shape of at least two axes; for kinds other
+            than "gaussian", "correlated" and "varying" in units where 0 is no signal.
         kind: one of :data:`NOISE_KINDS`.
-        sigma: standard deviation of n, in the units of ``clean``, at least 0.
+        sigma: strength in the units of ``clean``, at least 0; see :func:`phantom_noise`.
         seed: for another realization.
-        slice_axis: "correlated": axis of ``clean`` along which the slices lie; the two axes of the plane are the last
-            two of the others.
+        slice_axis: of ``clean``, see :func:`phantom_noise`.
         width: "correlated": standard deviation of the filter in voxels.
 
     Returns:
@@ -102,17 +98,43 @@ def add_noise(
         InputError: an unknown kind, or a sigma or width that cannot be.
     """
     values = torch.as_tensor(clean).detach().to("cpu", torch.float32).as_subclass(torch.Tensor)
+    model = phantom_noise(kind, sigma, values.ndim, slice_axis=slice_axis, width=width)
+    return model.sample(values[None], torch.Generator().manual_seed(seed))[0]
+
+
+def phantom_noise(kind: str, sigma: float, dims: int = 3, *, slice_axis: int = -1, width: float = 0.8) -> NoiseModel:
+    """The distribution that :func:`add_noise` draws from: what there is to know about the noise.
+
+    gaussian: x + n. rician: sqrt((x + n1)^2 + n2^2), the magnitude of a complex MR image. correlated: x + n with n
+    white noise that was filtered by a Gaussian in the plane of the slices and has standard deviation ``sigma`` again;
+    slices stay independent of each other. For these three, ``sigma`` is the standard deviation of n. The other kinds
+    are those of :func:`~monai_diffdenoise.transforms.noise.noise_model`, and ``sigma`` is the standard deviation of the
+    noisy image where the clean one is 0.5.
+
+    Args:
+        kind: one of :data:`NOISE_KINDS`.
+        sigma: in the units of the image, at least 0.
+        dims: number of axes of the image. For the model, which wants a channel axis first, all of them are spatial: ask
+            for ``model.variance(clean[None])[0]``.
+        slice_axis: "correlated", "ct", "zero-filled", "varying": axis of the image along which the slices lie; the two
+            axes of the plane are the last two of the others.
+        width: "correlated": standard deviation of the filter in voxels.
+
+    Raises:
+        InputError: an unknown kind, or a sigma, width or slice axis that cannot be.
+    """
     if kind not in NOISE_KINDS:
         raise InputError(f"noise kind is {kind!r}: expected one of {', '.join(NOISE_KINDS)}")
     if not (math.isfinite(sigma) and sigma >= 0.0 and math.isfinite(width) and width > 0.0):
         raise InputError(f"noise has sigma {sigma} and width {width}: expected sigma of at least 0, width above 0")
-    generator = torch.Generator().manual_seed(seed)
-    if kind == "correlated":
-        return values + sigma * _correlated(values.shape, slice_axis, width, generator)
-    first = values + sigma * torch.randn(values.shape, generator=generator)
-    if kind == "gaussian":
-        return first
-    return torch.hypot(first, sigma * torch.randn(values.shape, generator=generator))
+    if kind == "rician":
+        return RicianNoise(sigma)
+    if kind not in ("correlated", "ct", "zero-filled", "varying"):
+        return noise_model(kind, sigma)
+    if dims < 2 or not -dims <= slice_axis < dims:
+        raise InputError(f"slice axis is {slice_axis} for an image with {dims} axes: expected one of them")
+    plane = [axis for axis in range(dims) if axis != slice_axis % dims][-2:]
+    return noise_model(kind, sigma, axes=plane, width=width, factors=(1.5,) * len(plane))
 
 
 def phantom_volume(shape: Sequence[int] = (96, 96, 40), seed: int = 0) -> Volume:
@@ -210,22 +232,3 @@ def _add_small_things(image: np.ndarray, grid: _Grid, brain: np.ndarray, rng: np
         direction = (math.sin(tilt) * math.cos(turn), math.sin(tilt) * math.sin(turn), math.cos(tilt))
         distance = grid.line_distance(place(0.65), direction)
         _paint(image, np.clip(rng.uniform(0.6, 1.4) + 0.5 - distance, 0.0, 1.0) * brain, 1.0)
-
-
-def _correlated(shape: torch.Size, slice_axis: int, width: float, generator: torch.Generator) -> torch.Tensor:
-    """White noise filtered in the plane of the slices, standard deviation 1 at every voxel up to the border."""
-    dims = len(shape)
-    if dims < 2 or not -dims <= slice_axis < dims:
-        raise InputError(f"slice axis is {slice_axis} for an image with {dims} axes: expected one of them")
-    plane = [axis for axis in range(dims) if axis != slice_axis % dims][-2:]
-    reach = math.ceil(4.0 * width)
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / width) ** 2)
-    taps /= taps.square().sum().sqrt()
-    # Drawn with a margin, so that the border needs no padding and its noise is as strong as everywhere.
-    size = [n + 2 * reach if axis in plane else n for axis, n in enumerate(shape)]
-    noise = torch.randn(size, generator=generator)
-    for axis in plane:
-        noise = torch.stack(
-            [float(tap) * noise.narrow(axis, start, shape[axis]) for start, tap in enumerate(taps)]
-        ).sum(dim=0)
-    return noise

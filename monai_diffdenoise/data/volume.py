@@ -14,7 +14,8 @@ import torch
 from monai.data import MetaTensor
 
 from monai_diffdenoise.data.encoding import Block, Encoding
-from monai_diffdenoise.data.finite import fill_nonfinite
+from monai_diffdenoise.data.finite import count_nonfinite, fill_nonfinite
+from monai_diffdenoise.data.storage import allocate, drop_pages, runs
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["Source", "Volume", "Written", "assemble", "pick_slice_axis"]
@@ -67,6 +68,7 @@ class Volume:
     Args:
         image: (C, *spatial) float32 MetaTensor with 2 or 3 spatial axes exactly as in the file, ``affine`` from voxel
             indices to RAS millimeters (4 x 4). C counts the time points of a series. Voxels without a value are filled.
+            Read from a file, its slices lie one behind the other, in memory or in a scratch file (``data.storage``).
         finite: boolean tensor of the image's shape, False where a value was filled in; None when all had one.
         spacing: millimeters per voxel along each spatial axis.
         slice_axis: the spatial axis along which the slices were acquired; of no meaning for two spatial axes.
@@ -91,7 +93,18 @@ class Volume:
     @property
     def nonfinite(self) -> int:
         """Number of voxels that had no value."""
-        return 0 if self.finite is None else int((~self.finite).sum())
+        return 0 if self.finite is None else self.finite.numel() - int(self.finite.sum())
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Smallest and largest value, of the voxels that had one."""
+        image, low, high = self.image.as_tensor(), float("inf"), float("-inf")
+        for index in runs(image, self.slice_axis):
+            values = image[index] if self.finite is None else image[index][self.finite[index]]
+            if values.numel():
+                least, most = values.aminmax()
+                low, high = min(low, float(least)), max(high, float(most))
+        return low, high
 
     def with_image(self, image: torch.Tensor | np.ndarray) -> Volume:
         """Return the same volume with new values.
@@ -109,7 +122,7 @@ class Volume:
             raise InputError(
                 f"new image has shape {tuple(tensor.shape)}: expected {tuple(self.image.shape)}, the volume's own"
             )
-        bad = int((~torch.isfinite(tensor)).sum())
+        bad = count_nonfinite(tensor, self.slice_axis)
         if bad:
             raise InputError(f"new image holds {bad} NaN or infinite voxels: expected finite values everywhere")
         return replace(self, image=MetaTensor(tensor, affine=self.image.affine))
@@ -170,12 +183,13 @@ def assemble(
         notes: see :class:`Volume`.
 
     Raises:
-        InputError: the file cannot be read, or holds no finite voxel.
+        InputError: the file cannot be read, holds no finite voxel, or there is no room for it.
     """
-    image = np.empty(tuple(shape), dtype=np.float32)
+    image = allocate(shape, slice_axis)
+    values = image.numpy()
     for block in source.blocks():
-        image[block.index] = block.float32()
-    tensor = torch.from_numpy(image)
-    finite = fill_nonfinite(tensor)
-    meta = MetaTensor(tensor, affine=torch.from_numpy(np.asarray(affine, dtype=np.float64)))
+        values[block.index] = block.float32()
+        drop_pages()
+    finite = fill_nonfinite(image, slice_axis)
+    meta = MetaTensor(image, affine=torch.from_numpy(np.asarray(affine, dtype=np.float64)))
     return Volume(meta, finite, tuple(float(s) for s in spacing), slice_axis, source, channels, tuple(notes))

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from monai_diffdenoise.data.dicom_files import is_dicom
-from monai_diffdenoise.data.formats import ending_of, known_endings
+from monai_diffdenoise.data.formats import ending_of, format_of_name, known_endings
 from monai_diffdenoise.data.io import check_output, read_volume
+from monai_diffdenoise.data.nifti import is_nifti
 from monai_diffdenoise.data.phantom import add_noise, phantom_volume
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
@@ -24,7 +25,7 @@ def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volu
     """Read a volume with :func:`~monai_diffdenoise.data.read_volume`; the word ``phantom`` makes one.
 
     Args:
-        path: NIfTI file, DICOM file, folder with one DICOM series, or ``phantom``.
+        path: image file, DICOM file, folder with one DICOM series, or ``phantom``.
         series: which series of a folder.
     """
     if str(path) == PHANTOM:
@@ -37,8 +38,9 @@ def volume_paths(dataset_dir: str | os.PathLike[str]) -> list[str]:
     """List the volumes of a data set, sorted by name.
 
     Args:
-        dataset_dir: one file; a folder whose files are one DICOM series; a folder with NIfTI files, or with folders
-            that hold one DICOM series each; or the word ``phantom``. Hidden files are passed over.
+        dataset_dir: one file; a folder whose files are one DICOM series; a folder with image files, or with folders
+            that hold one DICOM series each; or the word ``phantom``. Hidden files are passed over, data files that a
+            header (.mhd, .nhdr, .hdr) speaks for, and pictures (PNG, TIFF) where anything else is a volume.
 
     Returns:
         names that :func:`open_volume` takes, at least one.
@@ -51,15 +53,16 @@ def volume_paths(dataset_dir: str | os.PathLike[str]) -> list[str]:
         return [str(dataset_dir)]
     if not root.is_dir():
         raise InputError(
-            f"got dataset_dir {root}, which does not exist; expected a NIfTI or DICOM file, a folder of volumes, or "
+            f"got dataset_dir {root}, which does not exist; expected an image or DICOM file, a folder of volumes, or "
             f"the word {PHANTOM}"
         )
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
     files = [entry for entry in entries if entry.is_file()]
-    volumes = [file for file in files if ending_of(file.name)]
+    volumes = [file for file in files if _is_volume(file)]
     if not volumes and any(is_dicom(file) for file in files):
         return [str(root)]
     volumes += [folder for folder in entries if folder.is_dir() and _holds_dicom(folder)]
+    volumes = volumes or [file for file in files if _is_picture(file)]
     if not volumes:
         raise InputError(
             f"got dataset_dir {root}, in which no volume was found; expected files ({known_endings()}), a DICOM "
@@ -83,7 +86,7 @@ def volume_datalist(
         overwrite: whether existing results may be replaced.
 
     Returns:
-        dictionaries with ``image`` and, if ``output_dir`` is given, ``output``: a file of the same format for NIfTI, a
+        dictionaries with ``image`` and, if ``output_dir`` is given, ``output``: a file of the same format for a file, a
         folder (with a slash at its end) for DICOM.
 
     Raises:
@@ -106,6 +109,9 @@ def volume_datalist(
             "results must not be taken for inputs"
         )
     datalist = [{"image": path, "output": str(folder / _result_name(path, postfix)) + _slash(path)} for path in paths]
+    taken = [item["output"] for item in datalist]
+    if clash := next((name for name in taken if taken.count(name) > 1), None):
+        raise InputError(f"got two volumes in {dataset_dir} whose results would both be {clash}; rename one of them")
     if folder.is_dir():
         for item in datalist:
             sources = [] if item["image"] == PHANTOM else [item["image"]]
@@ -113,19 +119,29 @@ def volume_datalist(
     return datalist
 
 
-def _ending(path: str) -> str:
-    """Ending of a file as it is written; the empty string for everything that is DICOM."""
-    return ".nii.gz" if path == PHANTOM else ending_of(Path(path).name)
+def _is_volume(file: Path) -> bool:
+    kind = format_of_name(file.name)
+    if kind is None or kind.picture:
+        return False
+    # Many programs call their headers .hdr.
+    return ".hdr" not in kind.endings or is_nifti(file)
+
+
+def _is_picture(file: Path) -> bool:
+    kind = format_of_name(file.name)
+    return kind is not None and kind.picture
 
 
 def _result_name(path: str, postfix: str) -> str:
-    ending = _ending(path)
-    name = Path(path).resolve().name
-    return (name.removesuffix(ending) if path != PHANTOM else name) + postfix + ending
+    if path == PHANTOM:
+        return f"{PHANTOM}{postfix}.nii.gz"
+    name, ending = Path(path).resolve().name, ending_of(Path(path).name)
+    kind = format_of_name(path)
+    return name.removesuffix(ending) + postfix + ((kind and kind.written_as) or ending)
 
 
 def _slash(path: str) -> str:
-    return "" if _ending(path) else "/"
+    return "" if path == PHANTOM or ending_of(Path(path).name) else "/"
 
 
 def _holds_dicom(folder: Path) -> bool:

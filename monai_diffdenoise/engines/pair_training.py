@@ -70,7 +70,8 @@ class PairTraining:
 
     Args:
         network: the network, on ``device``.
-        volumes: dictionaries with normalised ``image`` (C, *S) and, optionally, ``weight`` (1, *S).
+        volumes: dictionaries with ``image`` (C, *S), normalised or with the ``scaling`` that normalises it, and,
+            optionally, ``weight`` (1, *S).
         pairing: makes pairs of them.
         loss_function: called with (what the inferer returned, the pair).
         inferer: asks the network; see ``inferers.pair``.

@@ -4,8 +4,15 @@
 
 from __future__ import annotations
 
-from monai_diffdenoise.inferers.fusion import local_noise_variance, posterior_fusion
+from monai_diffdenoise.inferers.fusion import fuse_volume, local_noise_variance, posterior_fusion
 from monai_diffdenoise.inferers.pair import PairInferer, SymmetricPairInferer
 from monai_diffdenoise.inferers.slices import VolumeSliceInferer
 
-__all__ = ["PairInferer", "SymmetricPairInferer", "VolumeSliceInferer", "local_noise_variance", "posterior_fusion"]
+__all__ = [
+    "PairInferer",
+    "SymmetricPairInferer",
+    "VolumeSliceInferer",
+    "fuse_volume",
+    "local_noise_variance",
+    "posterior_fusion",
+]

@@ -4,24 +4,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.transforms.scaling import AffineScaling
 
-__all__ = ["local_noise_variance", "posterior_fusion"]
+__all__ = ["fuse_volume", "local_noise_variance", "posterior_fusion"]
+
+_NOISE_WINDOW, _SHARE_WINDOW, _PRIOR, _MARGIN = 15, 5, 0.1, 1.25
+# Voxels that are fused at a time, beside those around them.
+_RUN_VOXELS = 1 << 20
 
 
-def _box(volume: torch.Tensor, window: int) -> torch.Tensor:
-    """Mean over a cube of odd side, no wider than the volume, of the part of it that lies inside; (X, Y, Z)."""
+@dataclass(frozen=True)
+class _Run:
+    """Some slices of a volume: wanted are ``start`` to ``stop`` of ``depth``, at hand ``first`` to ``last``."""
+
+    axis: int
+    depth: int
+    start: int
+    stop: int
+    halo: int = 0
+
+    @property
+    def first(self) -> int:
+        return max(self.start - self.halo, 0)
+
+    @property
+    def last(self) -> int:
+        return min(self.stop + self.halo, self.depth)
+
+    def cut(self, volume: torch.Tensor) -> torch.Tensor:
+        """The slices at hand, of the whole volume."""
+        return volume.narrow(self.axis, self.first, self.last - self.first)
+
+    def core(self, part: torch.Tensor, axis: int | None = None) -> torch.Tensor:
+        """The slices wanted, of those at hand."""
+        return part.narrow(self.axis if axis is None else axis, self.start - self.first, self.stop - self.start)
+
+
+def _whole(volume: torch.Tensor, axis: int) -> _Run:
+    return _Run(axis % 3, volume.shape[axis], 0, volume.shape[axis])
+
+
+def _box(volume: torch.Tensor, window: int, run: _Run | None = None) -> torch.Tensor:
+    """Mean over a cube of odd side, no wider than the volume, of the part of it that lies inside; (X, Y, Z).
+
+    With a run, ``volume`` is what is at hand of it, and the result what is wanted.
+    """
     if window < 1 or window % 2 == 0:
         raise InputError(f"got a window of {window} voxels; expected an odd number")
     for axis in range(3):
         # axis by axis: the same mean, forty times faster for a side of 15
-        size, side = [1, 1, 1], volume.shape[axis]
+        along = run is not None and axis == run.axis
+        size, side = [1, 1, 1], run.depth if run is not None and along else volume.shape[axis]
         size[axis] = min(window, side if side % 2 else side - 1)
         padding = [side // 2 for side in size]
         volume = F.avg_pool3d(volume[None, None], size, 1, padding, count_include_pad=False)[0, 0]
+        if run is not None and along:
+            volume = run.core(volume)
     return volume
 
 
@@ -31,8 +76,8 @@ def local_noise_variance(
     sigma: float,
     axis: int = -1,
     distance: int = 1,
-    window: int = 15,
-    prior: float = 0.1,
+    window: int = _NOISE_WINDOW,
+    prior: float = _PRIOR,
 ) -> torch.Tensor:
     r"""Noise variance at each voxel, from the differences of matched neighboring slices.
 
@@ -52,7 +97,14 @@ def local_noise_variance(
     Returns:
         (X, Y, Z), in squared units of the volume.
     """
-    slices, matched = volume.movedim(axis, 0), weight.movedim(axis, 0)
+    return _variance(volume, weight, sigma, distance, window, prior, _whole(volume, axis))
+
+
+def _variance(
+    volume: torch.Tensor, weight: torch.Tensor, sigma: float, distance: int, window: int, prior: float, run: _Run
+) -> torch.Tensor:
+    """:func:`local_noise_variance` of the slices wanted, from those at hand."""
+    slices, matched = volume.movedim(run.axis, 0), weight.movedim(run.axis, 0)
     count = max(slices.shape[0] - distance, 0)
     energy, share = torch.zeros_like(slices), torch.zeros_like(slices)
     difference = matched[:count] * (slices[distance:] - slices[:count]).square() / 2
@@ -60,16 +112,17 @@ def local_noise_variance(
     for start in (0, distance):
         energy[start : start + count] += difference
         share[start : start + count] += matched[:count]
-    variance = (_box(energy, window) + prior * sigma**2) / (_box(share, window) + prior)
-    return variance.movedim(0, axis)
+    stacked = _Run(0, run.depth, run.start, run.stop, run.halo)
+    variance = (_box(energy, window, stacked) + prior * sigma**2) / (_box(share, window, stacked) + prior)
+    return variance.movedim(0, run.axis)
 
 
 def posterior_fusion(
     noisy: torch.Tensor,
     denoised: torch.Tensor,
     noise_variance: torch.Tensor | float,
-    window: int = 5,
-    margin: float = 1.25,
+    window: int = _SHARE_WINDOW,
+    margin: float = _MARGIN,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Combine noisy and denoised volume by how well the residual is explained by noise.
 
@@ -94,6 +147,70 @@ def posterior_fusion(
             f"got shapes {tuple(noisy.shape)} and {tuple(denoised.shape)}; expected two equal ones (X, Y, Z)"
         )
     removed = noisy - denoised
-    energy = _box(removed.square(), window)
-    share = (1 - margin * noise_variance / energy.clamp_min(torch.finfo(energy.dtype).tiny)).clamp(0, 1)
+    share = _share(removed, noise_variance, window, margin)
     return denoised + share * removed, share
+
+
+def _share(
+    removed: torch.Tensor, noise_variance: torch.Tensor | float, window: int, margin: float, run: _Run | None = None
+) -> torch.Tensor:
+    """The share a of what was removed that is no noise."""
+    energy = _box(removed.square(), window, run)
+    return (1 - margin * noise_variance / energy.clamp_min(torch.finfo(energy.dtype).tiny)).clamp(0, 1)
+
+
+def fuse_volume(
+    noisy: torch.Tensor,
+    denoised: torch.Tensor,
+    weight: torch.Tensor | None,
+    sigma: float,
+    scaling: AffineScaling,
+    axis: int = -1,
+    distance: int = 1,
+    out: torch.Tensor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[torch.Tensor, float]:
+    """:func:`posterior_fusion` with :func:`local_noise_variance`, some slices at a time.
+
+    Beside its arguments and the result, memory does not grow with the number of slices; the result does not depend on
+    how many are fused at a time.
+
+    Args:
+        noisy: (X, Y, Z), in any units.
+        denoised: (X, Y, Z), in the same units.
+        weight: see :func:`local_noise_variance`; None when sigma holds everywhere.
+        sigma: noise standard deviation in normalised units.
+        scaling: to normalised units: squares of very large or small numbers would leave float32.
+        axis: slice axis.
+        distance: slices from one to its partner.
+        out: where the result goes, (X, Y, Z); a new tensor when None. It may be ``denoised``.
+        progress: called with (slices done, slices in all).
+
+    Returns:
+        the fused volume, and the mean share of the residual that was put back, 0 to 1.
+    """
+    result = torch.empty_like(denoised) if out is None else out
+    axis, depth = axis % 3, noisy.shape[axis]
+    step, halo = max(1, _RUN_VOXELS // max(noisy.numel() // depth, 1)), _SHARE_WINDOW // 2
+    total, kept = 0.0, denoised.narrow(axis, 0, 0)
+    for start in range(0, depth, step):
+        stop = min(start + step, depth)
+        variance: torch.Tensor | float = sigma**2
+        if weight is not None:
+            wide = _Run(axis, depth, start, stop, _NOISE_WINDOW // 2 + distance)
+            variance = _variance(
+                scaling.apply(wide.cut(noisy)), wide.cut(weight), sigma, distance, _NOISE_WINDOW, _PRIOR, wide
+            )
+        run = _Run(axis, depth, start, stop, halo)
+        # where the result takes the place of what was denoised, the slices in front are fused already
+        rest = denoised.narrow(axis, start, run.last - start)
+        around = torch.cat([kept.narrow(axis, kept.shape[axis] - (start - run.first), start - run.first), rest], axis)
+        kept = around.narrow(axis, max(stop - halo - run.first, 0), min(halo, stop - run.first)).clone()
+        removed = run.cut(noisy) - around
+        share = _share(removed / scaling.scale, variance, _SHARE_WINDOW, _MARGIN, run)
+        result.narrow(axis, start, stop - start).copy_(run.core(around) + share * run.core(removed))
+        # slice by slice, so that the sum does not depend on how many are fused at a time either
+        total += sum(float(one.contiguous().double().sum()) for one in share.unbind(axis))
+        if progress is not None:
+            progress(stop, depth)
+    return result, total / noisy.numel()

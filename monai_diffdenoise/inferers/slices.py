@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -93,28 +93,65 @@ class VolumeSliceInferer(Inferer):
         scalings: list[AffineScaling] | None = None,
     ) -> torch.Tensor:
         """Denoised minus noisy for one volume (C, X, Y, Z), in its units."""
-        plain = volume.as_tensor() if isinstance(volume, MetaTensor) else volume
-        scalings = scalings or [robust_scaling(channel) for channel in plain]
-        if len(scalings) != plain.shape[0]:
-            raise InputError(f"got {len(scalings)} scalings; expected one for each of {plain.shape[0]} channels")
+        plain = volume.as_subclass(torch.Tensor)
+        residual = torch.empty_like(plain, dtype=plain.dtype if plain.is_floating_point() else torch.float32)
+        for channel, index, change in self._parts(plain, network, scalings):
+            self.pairing.stack(residual[channel])[index] = change
+        return residual
+
+    def denoise(
+        self,
+        volume: torch.Tensor,
+        network: Callable[..., torch.Tensor],
+        scalings: list[AffineScaling] | None = None,
+        out: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Denoise one volume (C, X, Y, Z); beside it and the result, memory does not grow with the number of slices.
+
+        Args:
+            volume: in any units.
+            network: 2D denoiser in normalised units.
+            scalings: one for each channel; measured on each channel when None.
+            out: where the result goes, of the volume's shape; a new tensor when None.
+
+        Returns:
+            ``out``, in the volume's units.
+        """
+        plain = volume.as_subclass(torch.Tensor)
+        result = torch.empty_like(plain) if out is None else out
+        for channel, index, change in self._parts(plain, network, scalings):
+            self.pairing.stack(result[channel])[index] = self.pairing.stack(plain[channel])[index] + change
+        return result
+
+    def _parts(
+        self, volume: torch.Tensor, network: Callable[..., torch.Tensor], scalings: list[AffineScaling] | None
+    ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+        """Denoised minus noisy in parts: the channel, the slices, and (slices, 1, h, w) in the volume's units."""
+        scalings = scalings or [robust_scaling(channel) for channel in volume]
+        if len(scalings) != volume.shape[0]:
+            raise InputError(f"got {len(scalings)} scalings; expected one for each of {volume.shape[0]} channels")
         was_training = getattr(network, "training", False)
         if isinstance(network, torch.nn.Module):
             network.eval()
+        depth = self.pairing.stack(volume).shape[0]
         try:
-            channels = [
-                scaling.invert_residual(self._channel(scaling.apply(plain[c : c + 1]), network, c, plain.shape[0]))
-                for c, scaling in enumerate(scalings)
-            ]
+            for c, scaling in enumerate(scalings):
+                channel = slice(c, c + 1)
+                for start in range(0, depth, self.batch_size):
+                    index = slice(start, min(start + self.batch_size, depth))
+                    change = scaling.invert_residual(self._change(volume[channel], network, scaling, index))
+                    yield channel, index, change.to(volume.device)
+                    if self.progress is not None:
+                        self.progress(c * depth + index.stop, volume.shape[0] * depth)
         finally:
             if isinstance(network, torch.nn.Module):
                 network.train(was_training)
-        return torch.cat(channels)
 
     @torch.inference_mode()
-    def _channel(
-        self, volume: torch.Tensor, network: Callable[..., torch.Tensor], channel: int, channels: int
+    def _change(
+        self, volume: torch.Tensor, network: Callable[..., torch.Tensor], scaling: AffineScaling, index: slice
     ) -> torch.Tensor:
-        """Residual of one normalised channel (1, *S)."""
+        """What the network changes in some slices of one channel (1, *S): (slices, 1, h, w), normalised."""
         device = (
             next((p.device for p in network.parameters()), volume.device)
             if hasattr(network, "parameters")
@@ -125,23 +162,14 @@ class VolumeSliceInferer(Inferer):
             stack = stack.contiguous(memory_format=torch.channels_last)
             return network(stack[:, :-1]) - stack[:, -1:]
 
-        slices = self.pairing.stack(volume)
-        depth, size = slices.shape[0], slices.shape[2:]
+        seen = self.pairing.inputs(volume, index.start, index.stop)
+        # the slices themselves ride along as the last channel, since a slice-blind network does not see them
+        stack = scaling.apply(torch.cat([seen, self.pairing.stack(volume)[index]], dim=1)).to(device)
+        size = stack.shape[2:]
         roi = [min(self.tile, side) for side in size]
         tiled = any(side > part for side, part in zip(size, roi, strict=True))
         sliding = SlidingWindowInferer(roi, sw_batch_size=self.batch_size, overlap=self.overlap, mode="gaussian")
         sliding.roi_weight_map = _blending(roi)
-        residual = torch.empty_like(slices)
         autocast = torch.autocast("cuda", torch.bfloat16) if self.amp and device.type == "cuda" else nullcontext()
         with autocast:
-            for start in range(0, depth, self.batch_size):
-                stop = min(start + self.batch_size, depth)
-                seen = self.pairing.inputs(volume, start, stop)
-                # the slice itself rides along as the last channel, since a slice-blind network does not see it
-                stack = torch.cat([seen, slices[start:stop]], dim=1).to(device)
-                residual[start:stop] = torch.as_tensor(sliding(stack, window) if tiled else window(stack)).to(
-                    residual.device
-                )
-                if self.progress is not None:
-                    self.progress(channel * depth + stop, channels * depth)
-        return self.pairing.unstack(residual)
+            return torch.as_tensor(sliding(stack, window) if tiled else window(stack)).to(stack.dtype)

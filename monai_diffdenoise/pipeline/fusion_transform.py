@@ -56,10 +56,10 @@ class PosteriorFusiond(MapTransform):
         except InputError as error:
             logging.getLogger(__name__).warning("no fusion with the noisy volume: %s", error)
             return result
-        job = ZeroShot(volume.image.as_tensor(), plan, settings, torch.device("cpu"))
+        job = ZeroShot(volume.image.as_tensor(), plan, settings, torch.device("cpu"), slice_axis=2)
         for key in self.key_iterator(result):
             denoised = data[key]
             plain = denoised.as_tensor() if isinstance(denoised, MetaTensor) else denoised
-            fused, _ = job.fuse(plain.cpu())
+            fused, _ = job.fuse(plain.cpu(), torch.empty_like(plain, device="cpu"))
             result[key] = MetaTensor(fused).copy_meta_from(denoised) if isinstance(denoised, MetaTensor) else fused
         return result

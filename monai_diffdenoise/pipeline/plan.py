@@ -11,6 +11,7 @@ import torch
 from monai_diffdenoise.analysis import SliceMeasurement, choose_axis_and_distance, measure_slices, pairing_verdict
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.normalised import normalised
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
 from monai_diffdenoise.transforms.scaling import robust_scaling
@@ -69,8 +70,9 @@ def make_plan(volume: Volume, settings: DenoiseSettings) -> Plan:
     if settings.pairing == "repeat":
         return _plan_repeats(volume, settings, reasons)
     # squares of very large or small units would leave float32
-    scaling = robust_scaling(image[_typical_channel(image)])
-    measured = scaling.apply(image[_typical_channel(image)])
+    typical = _typical_channel(image)
+    scaling = robust_scaling(image[typical])
+    measured = normalised(image[typical : typical + 1], scaling, volume.slice_axis)[0]
     depth_axis = settings.axis if settings.axis is not None else volume.slice_axis
     if image.shape[depth_axis + 1] < 2:
         _, message = pairing_verdict(measure_slices(measured, depth_axis))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 
+from monai_diffdenoise.data.storage import allocate, runs
 from monai_diffdenoise.data.volume import Volume
 
 __all__ = ["Result"]
@@ -36,8 +37,12 @@ class Result:
 
     @property
     def residual(self) -> torch.Tensor:
-        """What was removed: noisy minus denoised, (C, *S) in the input's units."""
-        return self.noisy.as_tensor() - self.image.as_tensor()
+        """What was removed: noisy minus denoised, (C, *S) in the input's units; computed anew at each access."""
+        noisy, denoised, axis = self.noisy.as_tensor(), self.image.as_tensor(), self.volume.slice_axis
+        removed = allocate(noisy.shape, axis)
+        for index in runs(noisy, axis):
+            removed[index] = noisy[index] - denoised[index]
+        return removed
 
     @property
     def warnings(self) -> list[str]:

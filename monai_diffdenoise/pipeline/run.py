@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from monai_diffdenoise.data import Volume, read_volume, volume_from_array
+from monai_diffdenoise.data.storage import allocate, memory_limit
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
@@ -59,10 +60,12 @@ def denoise(
     if unknown:
         raise InputError(f"got unknown settings {', '.join(unknown)}; expected names of DenoiseSettings")
     chosen = replace(settings if settings is not None else DenoiseSettings(), **changes)
-    if callable(progress):
-        return denoise_volume(_as_volume(volume), chosen, progress=progress)
-    with ProgressDisplay(enabled=progress) as display:
-        return denoise_volume(_as_volume(volume), chosen, progress=display)
+    chosen.check()
+    with memory_limit(chosen.memory):
+        if callable(progress):
+            return denoise_volume(_as_volume(volume), chosen, progress=progress)
+        with ProgressDisplay(enabled=progress) as display:
+            return denoise_volume(_as_volume(volume), chosen, progress=display)
 
 
 def denoise_volume(
@@ -77,7 +80,7 @@ def denoise_volume(
     """Plan, train, denoise, fuse, check.
 
     Args:
-        volume: as read.
+        volume: as read; it is not changed.
         settings: what the user asked for.
         work_dir: folder for checkpoints, from which a killed run goes on; None keeps everything in memory.
         resume: go on from a checkpoint in ``work_dir``.
@@ -88,22 +91,35 @@ def denoise_volume(
         InputError: see :func:`denoise`.
     """
     settings = resolve(settings)
+    with memory_limit(settings.memory):
+        return _denoise_volume(volume, settings, work_dir, resume, progress, announce)
+
+
+def _denoise_volume(
+    volume: Volume,
+    settings: DenoiseSettings,
+    work_dir: Path | None,
+    resume: bool,
+    progress: Callable[[str, int, int], None] | None,
+    announce: Callable[[Plan], None] | None,
+) -> Result:
     device = default_device(settings.device)
     timings: dict[str, float] = {}
-    noisy = volume.image.as_tensor()
     plan = _timed(timings, "analysis", lambda: make_plan(volume, settings))
     if announce is not None:
         announce(plan)
-    job = ZeroShot(noisy, plan, settings, device, work_dir, resume, progress)
+    # room for the result first: a disk that is too small is no news for after the training
+    denoised = allocate(volume.image.shape, volume.slice_axis)
+    job = ZeroShot(volume.image.as_tensor(), plan, settings, device, work_dir, resume, progress, volume.slice_axis)
     network = _timed(timings, "training", job.train)
-    denoised = _timed(timings, "denoising", lambda: job.infer(network))
+    _timed(timings, "denoising", lambda: job.infer(network, denoised))
     notes = [*volume.notes, *plan.warnings]
     scores: dict[str, Any] = dict(job.scores)
     if settings.fusion:
-        denoised, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised))
+        _, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised, denoised))
     if not scores["pair_error"] < scores["input_error"]:
         # the one comparison that needs no clean image says that nothing was gained
-        denoised = noisy
+        denoised = volume.image.as_tensor()
         notes.append(
             f"returned unchanged: the error against held-out neighbors is {scores['pair_error']:.3g} after denoising "
             f"and {scores['input_error']:.3g} before, in units of the squared range"

@@ -83,6 +83,13 @@ class DenoiseSettings:
     num_workers: Annotated[int, _help("Processes that draw training pairs.")] = 0
     amp: Annotated[bool, _help("bfloat16 on a CUDA GPU.")] = True
     compile: Annotated[bool, _help("torch.compile the network.")] = False
+    memory: Annotated[
+        float | None,
+        _help(
+            "Megabytes of memory for volumes. Beyond that they lie in scratch files in TMPDIR, else /var/tmp, with the "
+            "same result. None: half of what is available."
+        ),
+    ] = None
     device: Annotated[str, _help("auto, cpu, cuda, cuda:1, mps ...")] = "auto"
     seed: Annotated[int, _help("Seed of weights and pairs. On a CPU the same seed gives the same bits.")] = 0
 
@@ -91,7 +98,8 @@ class DenoiseSettings:
         at_least = {
             "iterations": 1, "channels": 4, "levels": 1, "batch_size": 1, "patch_size": 8, "distance": 1,
             "validate_every": 1, "validation_pairs": 1, "patience": 0, "training_volumes": 1, "tile": 16,
-            "inference_batch": 1, "num_workers": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0, "weight_decay": 0,
+            "inference_batch": 1, "num_workers": 0, "memory": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0,
+            "weight_decay": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)

@@ -64,10 +64,17 @@ def _prepare(volume: Volume, settings: DenoiseSettings) -> list[dict[str, torch.
     plan = make_plan(volume, settings)
     for warning in plan.warnings:
         logging.getLogger(__name__).warning("%s", warning)
-    job = ZeroShot(volume.image.as_tensor(), plan, replace(settings, device="cpu"), torch.device("cpu"))
+    job = ZeroShot(
+        volume.image.as_tensor(),
+        plan,
+        replace(settings, device="cpu"),
+        torch.device("cpu"),
+        slice_axis=volume.slice_axis,
+    )
     stacks = []
     for ready in job.training_volumes():
-        last = {name: value.movedim(plan.axis + 1, -1) for name, value in ready.items()}
+        arrays = {"image": ready["scaling"].apply(ready["image"]), "weight": ready["weight"].float()}
+        last = {name: value.movedim(plan.axis + 1, -1) for name, value in arrays.items()}
         for start in range(plan.distance):
             stack = {name: value[..., start :: plan.distance].contiguous() for name, value in last.items()}
             if stack["image"].shape[-1] > 1:

@@ -5,16 +5,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 
 import torch
 
-__all__ = ["BLOCK", "block_mean", "block_noise_std", "foreground_threshold", "log_mode", "usable_blocks"]
+__all__ = [
+    "BLOCK",
+    "block_mean",
+    "block_noise_std",
+    "choose_blocks",
+    "foreground_threshold",
+    "live_blocks",
+    "log_mode",
+    "noise_std_of_parts",
+    "spread_slices",
+    "usable_blocks",
+]
 
 BLOCK = 8
 """Side of a block in pixels: small enough to find flat places, large enough for 12 % error in each block's sigma."""
 
 # Fewer foreground blocks than this say less than all blocks together.
 _FEW_BLOCKS = 16
+# So many voxels tell the threshold; a volume may be a hundred times as large.
+_VOXELS = 4_000_000
+_SLICES = 64
 
 
 def block_mean(field: torch.Tensor, block: int = BLOCK) -> torch.Tensor:
@@ -29,9 +44,10 @@ def foreground_threshold(slices: torch.Tensor) -> float:
     """Otsu's threshold between dark and bright blocks of slices (N, H, W); -inf where all blocks are alike.
 
     Blocks average the noise away. The outer 1 % at either end is clipped, so that a few very bright voxels do not
-    count as the only foreground.
+    count as the only foreground. A large volume is judged by evenly spread slices.
     """
-    means = block_mean(slices).flatten().double()
+    chosen = spread_slices(slices, _VOXELS, _SLICES)
+    means = torch.cat([block_mean(slices[index : index + 1].contiguous()) for index in chosen]).flatten().double()
     ordered = means.sort().values
     low, high = (float(ordered[round(q * (len(ordered) - 1))]) for q in (0.01, 0.99))
     if not high > low:
@@ -41,6 +57,13 @@ def foreground_threshold(slices: torch.Tensor) -> float:
     below, first = counts.cumsum(0), (counts * centers).cumsum(0)
     split = (first[-1] * below / below[-1] - first).square() / (below * (below[-1] - below)).clamp(min=1e-9)
     return float(centers[split[:-1].argmax()])
+
+
+def spread_slices(slices: torch.Tensor, voxels: int, fewest: int) -> list[int]:
+    """Evenly spread indices of slices (N, H, W) that hold about ``voxels`` together; ``fewest`` or all at least."""
+    count = slices.shape[0]
+    wanted = min(count, max(fewest, voxels // slices[0].numel()))
+    return torch.linspace(0, count - 1, wanted).round().long().tolist()
 
 
 def log_mode(energies: torch.Tensor) -> float:
@@ -68,15 +91,26 @@ def log_mode(energies: torch.Tensor) -> float:
     return float(grid[density.argmax()].exp())
 
 
-def usable_blocks(field: torch.Tensor, intensity: torch.Tensor, threshold: float) -> torch.Tensor:
+def live_blocks(field: torch.Tensor) -> torch.Tensor:
     """Blocks (N, rows, columns) of a difference field that can hold noise.
 
-    Where half of the differences are exactly 0, the background was masked or the image is saturated. Blocks brighter
-    than ``threshold`` are preferred, since Rician noise is narrower in the background.
+    Where half of the differences are exactly 0, the background was masked or the image is saturated.
     """
-    live = block_mean((field == 0).float()) < 0.5
-    bright = live & (block_mean(intensity) > threshold)
+    return block_mean((field == 0).float()) < 0.5
+
+
+def choose_blocks(live: torch.Tensor, level: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Of the live blocks those whose level is above the threshold, unless they are few.
+
+    Rician noise is narrower in the background.
+    """
+    bright = live & (level > threshold)
     return bright if int(bright.sum()) >= _FEW_BLOCKS else live
+
+
+def usable_blocks(field: torch.Tensor, intensity: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Blocks (N, rows, columns) of a field that can hold noise, bright ones preferred."""
+    return choose_blocks(live_blocks(field), block_mean(intensity), threshold)
 
 
 def block_noise_std(field: torch.Tensor, intensity: torch.Tensor, threshold: float) -> float:
@@ -90,10 +124,24 @@ def block_noise_std(field: torch.Tensor, intensity: torch.Tensor, threshold: flo
     Returns:
         the mode over blocks of the root mean square, in the units of ``field``; 0 where there is no noise.
     """
-    largest = float(field.abs().max()) if field.numel() else 0.0
+    return noise_std_of_parts(lambda: [(field, intensity)], threshold)
+
+
+def noise_std_of_parts(parts: Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]], threshold: float) -> float:
+    """:func:`block_noise_std` of a field that is made part by part, so that it never lies in memory as a whole.
+
+    Args:
+        parts: makes the parts, (field, intensity) of some slices each; it is called twice.
+        threshold: see :func:`foreground_threshold`.
+    """
+    largest = max((float(field.abs().max()) for field, _ in parts() if field.numel()), default=0.0)
     if not largest > 0:
         return 0.0
-    field = field / largest  # squares of very small numbers would vanish
-    energies = block_mean(field.square())[usable_blocks(field, intensity, threshold)]
+    measured = []
+    for field, intensity in parts():
+        scaled = field / largest  # squares of very small numbers would vanish
+        measured.append((block_mean(scaled.square()), live_blocks(scaled), block_mean(intensity)))
+    energies, live, level = (torch.cat(blocks) for blocks in zip(*measured, strict=True))
+    energies = energies[choose_blocks(live, level, threshold)]
     energies = energies[energies > 0]
     return largest * math.sqrt(log_mode(energies)) if len(energies) else 0.0

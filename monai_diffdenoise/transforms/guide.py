@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import convert_to_dst_type
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.transforms.block_noise import block_noise_std, foreground_threshold
+from monai_diffdenoise.transforms.block_noise import block_noise_std, foreground_threshold, spread_slices
 from monai_diffdenoise.transforms.nlm import as_slices, mirror_pad, non_local_means, pixel_chunks
 
 __all__ = [
@@ -25,6 +25,11 @@ __all__ = [
     "matched_region_weight",
     "median_filter",
 ]
+
+# The noise of the guides of a large volume is measured on so many voxels of its pairs.
+_VOXELS = 1_000_000
+# Pixels that are weighed at a time.
+_PART_PIXELS = 1 << 19
 
 
 def _drop_extremes(planes: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -78,19 +83,20 @@ def median_filter(slices: torch.Tensor, size: int = 5) -> torch.Tensor:
     return torch.cat(done).reshape(slices.shape)
 
 
-def guide_slices(slices: torch.Tensor, sigma: float) -> torch.Tensor:
+def guide_slices(slices: torch.Tensor, sigma: float, center: torch.Tensor | float | None = None) -> torch.Tensor:
     """The guide of NS-N2N: the 5x5 median of non-local means with h = sigma.
 
     Args:
         slices: (N, H, W) or (N, 1, H, W), finite.
         sigma: noise standard deviation in the units of ``slices``; at 0 the slices are their own guide.
+        center: see :func:`~monai_diffdenoise.transforms.non_local_means`.
 
     Returns:
         tensor of the shape of ``slices``, no gradient.
     """
     if not sigma > 0:
         return slices.detach().clone()
-    return median_filter(non_local_means(slices, h=sigma, sigma=sigma), 5)
+    return median_filter(non_local_means(slices, h=sigma, sigma=sigma, center=center), 5)
 
 
 def guide_noise(guides: torch.Tensor, distance: int = 1, threshold: float | None = None) -> float:
@@ -168,11 +174,19 @@ class MatchedRegionWeight(Transform):
                 raise InputError(f"got {name}={value:g}; expected 0 or more, in the units of the image")
         self.axis, self.distance, self.sigma, self.tau = axis, distance, sigma, tau
 
-    def __call__(self, img: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self,
+        img: torch.Tensor,
+        out: torch.Tensor | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> torch.Tensor:
         """Weigh a volume.
 
         Args:
             img: (C, X, Y, Z), finite.
+            out: where the weight goes, of the same shape, any number type; a new tensor when None. Beside it, memory
+                does not grow with the number of slices.
+            progress: called with (slices done, slices in all).
 
         Returns:
             (C, X, Y, Z) of 0 and 1: place i along ``axis`` belongs to the pair (i, i + distance), so the last
@@ -183,25 +197,66 @@ class MatchedRegionWeight(Transform):
         """
         if img.dim() != 4:
             raise InputError(f"got a volume of shape {tuple(img.shape)}; expected (C, X, Y, Z)")
-        weight = torch.zeros_like(img.as_subclass(torch.Tensor), dtype=torch.float32)
-        for channel, matched in zip(img.as_subclass(torch.Tensor), weight):
-            slices = as_slices(channel.movedim(self.axis % 3, 0))
-            pairs = slices.shape[0] - self.distance
-            if pairs > 0:
-                matched.movedim(self.axis % 3, 0)[:pairs] = self._weigh(slices, pairs)
-        return convert_to_dst_type(weight, img, dtype=torch.float32)[0]
+        plain = img.as_subclass(torch.Tensor)
+        weight = torch.empty_like(plain, dtype=torch.float32) if out is None else out
+        depth = img.shape[self.axis % 3 + 1]
+        for number, (channel, matched) in enumerate(zip(plain, weight, strict=True)):
+            for done in self._weigh(channel.movedim(self.axis % 3, 0), matched.movedim(self.axis % 3, 0)):
+                if progress is not None:
+                    progress(number * depth + done, img.shape[0] * depth)
+        return weight if out is not None else convert_to_dst_type(weight, img, dtype=torch.float32)[0]
 
-    def _weigh(self, slices: torch.Tensor, pairs: int) -> torch.Tensor:
+    def _weigh(self, slices: torch.Tensor, weight: torch.Tensor) -> Iterator[int]:
+        """Fill in the weight of slices (N, H, W), from the first to the last; yields how many are done."""
+        count = slices.shape[0]
+        pairs = max(count - self.distance, 0)
+        if pairs:
+            guides, tau = self._guides(slices, pairs)
+            step = max(1, _PART_PIXELS // slices[0].numel())
+            for start in range(0, pairs, step):
+                stop = min(start + step, pairs)
+                first, second = guides(range(start, stop)), guides(range(start + self.distance, stop + self.distance))
+                weight[start:stop] = matched_region_weight(first, second, tau)
+                guides.forget(stop)
+                yield stop
+        weight[pairs:] = 0
+        yield count
+
+    def _guides(self, slices: torch.Tensor, pairs: int) -> tuple[_Guides, float]:
+        """The guides of a volume's slices, and the threshold on their difference."""
         threshold = foreground_threshold(slices)
+        chosen = spread_slices(slices[:pairs], _VOXELS, 2)
         sigma = self.sigma
         if sigma is None:
-            difference = (slices[self.distance :] - slices[:pairs]) / 2**0.5
-            sigma = block_noise_std(difference, slices[:pairs], threshold)
-        guides = guide_slices(slices, sigma)
-        tau = self.tau
-        if tau is None:
-            tau = default_tau(sigma, guide_noise(guides, self.distance, threshold))
-        return matched_region_weight(guides[:pairs], guides[self.distance :], tau)
+            first, second = (as_slices(slices[[i + d for i in chosen]]) for d in (0, self.distance))
+            sigma = block_noise_std((second - first) / 2**0.5, first, threshold)
+        guides = _Guides(slices, sigma)
+        if self.tau is not None:
+            return guides, self.tau
+        first, second = guides(chosen), guides([index + self.distance for index in chosen])
+        return guides, default_tau(sigma, guide_noise(torch.cat([first, second]), len(chosen), threshold))
+
+
+class _Guides:
+    """Guides of slices (N, H, W), made when they are asked for, and kept until they are forgotten."""
+
+    def __init__(self, slices: torch.Tensor, sigma: float) -> None:
+        self.slices, self.sigma, self.made = slices, sigma, dict[int, torch.Tensor]()
+        spread = spread_slices(slices, _VOXELS, 2)
+        self.center = as_slices(slices[spread]).mean()
+
+    def __call__(self, indices: Sequence[int]) -> torch.Tensor:
+        """Guides of some slices, (n, H, W)."""
+        missing = [index for index in indices if index not in self.made]
+        if missing:
+            new = guide_slices(as_slices(self.slices[missing]), self.sigma, self.center)
+            # copies, since a view would keep all of them
+            self.made.update((index, guide.clone()) for index, guide in zip(missing, new, strict=True))
+        return torch.stack([self.made[index] for index in indices])
+
+    def forget(self, stop: int) -> None:
+        """Drop the guides of the slices before ``stop``."""
+        self.made = {index: guide for index, guide in self.made.items() if index >= stop}
 
 
 class MatchedRegionWeightd(MapTransform):

@@ -106,7 +106,12 @@ def _denoise(padded: torch.Tensor, h: float, sigma: float, patch_size: int, patc
 
 @torch.no_grad()
 def non_local_means(
-    slices: torch.Tensor, h: float, sigma: float, patch_size: int = 5, patch_distance: int = 6
+    slices: torch.Tensor,
+    h: float,
+    sigma: float,
+    patch_size: int = 5,
+    patch_distance: int = 6,
+    center: torch.Tensor | float | None = None,
 ) -> torch.Tensor:
     r"""Denoise each slice by the mean of its pixels, weighted by how alike the patches around them are.
 
@@ -122,6 +127,8 @@ def non_local_means(
         sigma: noise standard deviation in the units of ``slices``, subtracted from patch distances; 0 subtracts none.
         patch_size: side of the square patches in pixels; an even patch reaches one pixel further down and right.
         patch_distance: how far alike patches are looked for, in pixels.
+        center: a value in the middle of theirs, for the precision of float32; their mean when None. Slices that are
+            denoised in parts come out the same when it is.
 
     Returns:
         tensor of the shape of ``slices``, float32, or float64 for float64 input; no gradient.
@@ -137,7 +144,7 @@ def non_local_means(
         )
     low, high = (patch_size - 1) // 2 + patch_distance, patch_size // 2 + patch_distance
     # without the mean, float32 keeps small noise on a large offset
-    mean = flat.mean()
+    mean = flat.mean() if center is None else center
     denoised = [
         _denoise(mirror_pad(flat[chunk] - mean, low, high), h, sigma, patch_size, patch_distance) + mean
         for chunk in pixel_chunks(flat)

@@ -23,6 +23,9 @@ __all__ = ["AffineScaling", "RobustScale", "RobustScaled", "robust_scaling"]
 Array = TypeVar("Array", torch.Tensor, np.ndarray)
 
 _SAMPLE = 2**20
+# Up to so many voxels the sample is taken from all of them, beyond that from this many slices.
+_FEW = 2**22
+_SLICES = 64
 # A single value that fills this share of the voxels is background (padding, masked air), not signal.
 _BACKGROUND_SHARE = 0.05
 
@@ -68,7 +71,8 @@ def _without_background(sample: torch.Tensor) -> torch.Tensor:
 def robust_scaling(image: torch.Tensor | np.ndarray, *, lower: float = 0.5, upper: float = 99.5) -> AffineScaling:
     """Scaling that brings most of the foreground to 0 to 1.
 
-    The percentiles come from finite values only and, for large images, from an evenly spread sample of about a million.
+    The percentiles come from finite values only and, for large images, from an evenly spread sample of about a million,
+    of 64 slices where there are more than four million.
     A lowest value that fills more than 5 % of the image is left out as background, so that an object in a large masked
     frame sets the scale. An image with fewer distinct voxels than the percentiles see is scaled by its extremes, a
     constant one by 1.
@@ -83,21 +87,59 @@ def robust_scaling(image: torch.Tensor | np.ndarray, *, lower: float = 0.5, uppe
     """
     if not 0 <= lower < upper <= 100:
         raise InputError(f"got percentiles lower={lower} and upper={upper}; expected 0 <= lower < upper <= 100")
-    values = torch.as_tensor(image).as_subclass(torch.Tensor).detach().reshape(-1)
-    values = values if values.is_floating_point() else values.double()
-    finite = values[torch.isfinite(values)]
-    if not len(finite):
-        raise InputError(f"got an image of {len(values)} values, none of them finite; expected at least one: check it")
-    # an odd step shares no factor with the usual sides, which are powers of two
-    sample = finite[:: (len(finite) // _SAMPLE) | 1].double()
-    sample = _without_background(sample).sort().values
+    values = torch.as_tensor(image).as_subclass(torch.Tensor).detach()
+    dtype = values.dtype if values.is_floating_point() else torch.float64
+    sample = _sample(values)
+    if not len(sample):
+        raise InputError(
+            f"got an image of {values.numel()} values, none of them finite; expected at least one: check it"
+        )
+    sample = _without_background(sample.double()).sort().values
     low, high = (float(sample[round(q / 100 * (len(sample) - 1))]) for q in (lower, upper))
-    resolution = 4 * float(torch.finfo(values.dtype).eps)
+    resolution = 4 * float(torch.finfo(dtype).eps)
     if high - low <= resolution * max(abs(low), abs(high)):
-        low, high = float(finite.min()), float(finite.max())
+        low, high = _extremes(values)
     # below the smallest normal float32, (v - offset) / scale is not finite or not exact
     constant = high - low <= max(resolution * max(abs(low), abs(high)), float(torch.finfo(torch.float32).tiny))
     return AffineScaling(low, 1.0 if constant else high - low)
+
+
+def _pieces(image: torch.Tensor, most: int | None = None) -> list[torch.Tensor]:
+    """Evenly spread parts of an image, each close together in memory, as views; all of it when ``most`` is None."""
+    if image.dim() < 2:
+        return [image]
+    slowest = max(range(image.dim()), key=lambda axis: (image.stride(axis), -axis))
+    count = image.shape[slowest]
+    wanted = torch.linspace(0, count - 1, count if most is None else min(most, count)).round().long()
+    return [image.select(slowest, index) for index in wanted.tolist()]
+
+
+def _sample(image: torch.Tensor) -> torch.Tensor:
+    """Finite values that stand for all; all of them where they are few."""
+    if image.numel() <= _FEW:
+        finite = image[torch.isfinite(image)]
+        return finite[:: _odd_step(len(finite))]
+    found: list[torch.Tensor] = []
+    # a large image may lie in a file: where some slices tell enough, the others are not read
+    for most in (_SLICES, None):
+        pieces = _pieces(image, most)
+        step = _odd_step(sum(piece.numel() for piece in pieces))
+        found = [part[torch.isfinite(part)] for part in (piece.reshape(-1)[::step] for piece in pieces)]
+        if any(len(part) for part in found):
+            break
+    return torch.cat(found)
+
+
+def _odd_step(count: int) -> int:
+    # an odd step shares no factor with the usual sides, which are powers of two
+    return (count // _SAMPLE) | 1
+
+
+def _extremes(image: torch.Tensor) -> tuple[float, float]:
+    """Smallest and largest finite value."""
+    finite = (piece[torch.isfinite(piece)] for piece in _pieces(image))
+    ends = [(float(part.min()), float(part.max())) for part in finite if len(part)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 class RobustScale(InvertibleTransform):

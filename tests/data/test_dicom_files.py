@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import logging
+import threading
+import warnings
 from pathlib import Path
 
 import pydicom
@@ -10,7 +13,7 @@ import torch
 from pydicom.data import get_testdata_file
 
 from monai_diffdenoise.data import read_volume
-from monai_diffdenoise.data.dicom_files import is_dicom, read_dataset, read_header
+from monai_diffdenoise.data.dicom_files import is_dicom, quiet, read_dataset, read_header
 from monai_diffdenoise.errors import InputError
 
 
@@ -70,3 +73,99 @@ def test_more_attributes_on_demand():
     path = sample("CT_small.dcm")
     assert "PatientID" not in read_dataset(path, header_only=True)
     assert read_dataset(path, header_only=True, more=("PatientID",)).PatientID == pydicom.dcmread(path).PatientID
+
+
+def grumble() -> None:
+    """Make pydicom warn of a bad value, and of a bad character set: each to the log and as a warning."""
+    pydicom.DataElement(0x00100020, "LO", "x" * 70)
+    pydicom.charset.convert_encodings(["ISO_IR 99999"])
+
+
+def state() -> tuple:
+    settings = pydicom.config.settings
+    return (
+        list(warnings.filters),
+        pydicom.config.logger.level,
+        settings.reading_validation_mode,
+        settings.writing_validation_mode,
+    )
+
+
+def test_quiet_silences_and_puts_everything_back(caplog):
+    before = state()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        inside = state()
+        with quiet(), quiet():
+            grumble()
+        assert not seen and not caplog.records
+        assert state() == inside
+        with pytest.raises(KeyError), quiet():
+            raise KeyError
+        grumble()
+        assert len(seen) == 2 and len(caplog.records) == 2
+    assert state() == before
+
+
+def test_other_warnings_are_heard_inside(caplog):
+    with pytest.warns(UserWarning, match="ours"), quiet():
+        warnings.warn("ours", stacklevel=1)
+        logging.getLogger("other").warning("heard")
+    assert len(caplog.records) == 1
+
+
+def test_threads_that_are_quiet_at_overlapping_times(caplog):
+    """The first one to leave must not make pydicom loud for the others, nor the last one leave it silent."""
+    before = state()
+    first, second = quiet(), quiet()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        first.__enter__()
+        other = threading.Thread(target=second.__enter__)
+        other.start()
+        other.join()
+        first.__exit__(None, None, None)
+        grumble()
+        assert not seen and not caplog.records
+        other = threading.Thread(target=second.__exit__, args=(None, None, None))
+        other.start()
+        other.join()
+        grumble()
+        assert len(seen) == 2 and len(caplog.records) == 2
+    assert state() == before
+
+
+def test_many_threads_are_quiet(caplog):
+    before, problems = state(), []
+
+    def work() -> None:
+        try:
+            for _ in range(200):
+                with quiet():
+                    grumble()
+        except BaseException as error:
+            problems.append(error)
+            raise
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not problems and not seen and not caplog.records
+    assert state() == before
+
+
+def test_a_filter_list_that_another_thread_swaps_back_stays_clean():
+    """catch_warnings of another thread, entered before us and left inside, or entered inside and left after us."""
+    before = state()
+    outer = warnings.catch_warnings()
+    outer.__enter__()
+    with quiet():
+        outer.__exit__(None, None, None)
+        with quiet(), warnings.catch_warnings(record=True) as seen:
+            grumble()
+        assert not seen
+    assert state() == before

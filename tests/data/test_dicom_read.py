@@ -124,7 +124,9 @@ def test_missing_codec_names_the_syntax_and_the_extra(make_series, monkeypatch):
     ds.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xf7" + b"\0" * 60])
     ds["PixelData"].is_undefined_length = True
     ds.save_as(path)
-    monkeypatch.setattr(type(pydicom.pixels.get_decoder(JPEGLSLossless)), "is_available", property(lambda self: False))
+    monkeypatch.setattr(
+        type(pydicom.pixels.get_decoder(JPEGLSLossless)), "available_plugins", property(lambda self: ())
+    )
     with pytest.raises(InputError, match="JPEG-LS Lossless.*dicom-codecs"):
         read_volume(folder)
 

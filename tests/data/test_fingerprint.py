@@ -30,3 +30,30 @@ def test_changed_file_is_noticed(tmp_path, change):
     with pytest.raises(InputError, match="slice 3") as caught:
         seen.check("slice 3")
     assert "doe" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+@pytest.mark.parametrize("kind", ["folder", "pipe", "null", "missing", "loop"])
+def test_only_plain_files(tmp_path, kind):
+    path = tmp_path / "a"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "null":
+        path = tmp_path / "a\0b"
+    with pytest.raises(InputError, match=r"cannot read .*expected a"):
+        Fingerprint.of(path)
+
+
+def test_replaced_file_of_the_same_size_is_noticed(tmp_path):
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"abc")
+    seen = Fingerprint.of(path)
+    other.write_bytes(b"xyz")
+    os.utime(other, ns=(seen.changed_ns + 1,) * 2)
+    other.replace(path)
+    with pytest.raises(InputError, match="changed since"):
+        seen.check()

@@ -62,7 +62,7 @@ def test_shapes(make_nifti, tmp_path, shape, image_shape):
 
 
 def test_planes_are_read_in_pieces(make_nifti, tmp_path, monkeypatch):
-    monkeypatch.setattr("monai_diffdenoise.data.nifti._BLOCK_VOXELS", 60)
+    monkeypatch.setattr("monai_diffdenoise.data.stored_pixels._BLOCK_VOXELS", 60)
     stored = ramp((5, 6, 7, 3))
     volume = read_volume(make_nifti(stored))
     np.testing.assert_array_equal(volume.image, np.moveaxis(stored, -1, 0))
@@ -92,6 +92,55 @@ def test_damaged_gzip_stream_is_refused(make_nifti, tmp_path):
     (tmp_path / "damaged.nii.gz").write_bytes(raw)
     with pytest.raises(InputError, match="cut off or damaged"):
         read_volume(tmp_path / "damaged.nii.gz")
+
+
+def test_gzip_of_several_members_and_gzip_named_nii(make_nifti, tmp_path):
+    raw = content(make_nifti(ramp()))
+    (tmp_path / "two.nii").write_bytes(gzip.compress(raw[:400]) + gzip.compress(raw[400:]))
+    volume = read_volume(tmp_path / "two.nii")
+    np.testing.assert_array_equal(volume.image[0], ramp())
+    write_volume(volume, tmp_path / "out.nii")
+    assert (tmp_path / "out.nii").read_bytes() == raw
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_bytes_behind_the_voxels_are_passed_over(make_nifti, tmp_path, packed):
+    raw = content(make_nifti(ramp()))
+    path = tmp_path / ("long.nii.gz" if packed else "long.nii")
+    path.write_bytes(gzip.compress(raw + b"tail") if packed else raw + b"tail")
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.image[0], ramp())
+    write_volume(volume, tmp_path / "out.nii")
+    assert (tmp_path / "out.nii").read_bytes() == raw
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("offset", [0, 16])
+def test_pair_is_read_and_becomes_one_file(tmp_path, packed, version, offset):
+    image = (nib.Nifti1Pair if version == 1 else nib.Nifti2Pair)(ramp(), np.diag([2.0, 3, 4, 1]))
+    image.header["descrip"] = b"of a pair"
+    nib.save(image, tmp_path / "pair.img")
+    for ending in (".hdr", ".img"):
+        raw = (tmp_path / f"pair{ending}").read_bytes()
+        if ending == ".hdr":
+            header = image.header_class(raw[: image.header_class.sizeof_hdr])
+            header["vox_offset"] = offset
+            raw = header.binaryblock + raw[header.sizeof_hdr :]
+        else:
+            raw = bytes(offset) + raw
+        (tmp_path / f"pair{ending}").unlink()
+        (tmp_path / f"pair{ending}{packed}").write_bytes(gzip.compress(raw) if packed else raw)
+    volume = read_volume(tmp_path / f"pair.hdr{packed}")
+    np.testing.assert_array_equal(volume.image[0], ramp())
+    write_volume(volume.with_image(volume.image + 1), tmp_path / "out.nii.gz")
+    back = nib.load(tmp_path / "out.nii.gz")
+    assert type(back.header) is (nib.Nifti1Header if version == 1 else nib.Nifti2Header)
+    np.testing.assert_array_equal(np.asarray(back.dataobj), ramp() + 1)
+    np.testing.assert_array_equal(back.affine, image.affine)
+    assert back.header["descrip"] == b"of a pair"
+    with pytest.raises(InputError, match=r"two files.*\.nii\.gz"):
+        write_volume(volume, tmp_path / "out.hdr")
 
 
 @pytest.mark.parametrize("name", ["example4d.nii.gz", "example_nifti2.nii.gz", "standard.nii.gz", "functional.nii"])

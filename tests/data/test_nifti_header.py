@@ -64,6 +64,55 @@ def test_unusable_geometry_still_gives_an_invertible_affine(make_nifti, tmp_path
     assert content(tmp_path / "out.nii.gz") == content(path)
 
 
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("form", ["sform", "qform"])
+def test_every_code_of_a_form_counts(make_nifti, form, code):
+    other = "qform" if form == "sform" else "sform"
+
+    def edit(header):
+        header[f"{form}_code"], header[f"{other}_code"] = code, 0
+
+    path = make_nifti(ramp(), edit=edit)
+    volume = read_volume(path)
+    np.testing.assert_allclose(volume.image.affine, nib.load(path).affine, rtol=1e-6, atol=1e-5)
+    assert not volume.notes
+
+
+def test_qform_serves_where_the_sform_is_damaged(make_nifti):
+    def edit(header):
+        header["srow_y"] = np.inf
+
+    path = make_nifti(ramp(), edit=edit)
+    volume = read_volume(path)
+    np.testing.assert_allclose(volume.image.affine, nib.load(path).header.get_qform(), rtol=1e-6)
+    assert "damaged" in volume.notes[0]
+
+
+def test_left_handed_and_sheared_affines(make_nifti):
+    flipped = np.array([[2.0, 0, 0, 5], [0, 3, 0.7, 6], [0, 0, -4, 7], [0, 0, 0, 1]])
+    path = make_nifti(ramp(), affine=flipped, edit=lambda h: h.__setitem__("qform_code", 0))
+    np.testing.assert_allclose(read_volume(path).image.affine, flipped, rtol=1e-6)
+    plain = np.diag([2.0, 3, -4, 1])
+    path = make_nifti(ramp(), affine=plain, edit=lambda h: h.__setitem__("sform_code", 0))
+    np.testing.assert_allclose(read_volume(path).image.affine, plain, rtol=1e-6, atol=1e-6)
+
+
+def test_no_geometry_is_told(make_nifti):
+    def edit(header):
+        header["sform_code"] = header["qform_code"] = 0
+
+    assert "does not say" in read_volume(make_nifti(ramp(), edit=edit)).notes[0]
+
+
+@pytest.mark.parametrize("dim", [[3, 5, 6, 4, 0, 0, 0, 0], [3, 5, 6, 4, 7, 9, 1, 1], [7, 5, 6, 4, 1, 1, 1, 1]])
+def test_axes_beyond_those_that_count(make_nifti, tmp_path, dim):
+    path = make_nifti(ramp(), edit=lambda h: h.__setitem__("dim", dim))
+    volume = read_volume(path)
+    assert volume.image.shape == (1, 5, 6, 4)
+    write_volume(volume, tmp_path / "out.nii.gz")
+    assert content(tmp_path / "out.nii.gz") == content(path)
+
+
 def test_slice_axis_comes_from_the_header(make_nifti):
     assert read_volume(make_nifti(ramp())).slice_axis == 2
     assert read_volume(make_nifti(ramp(), edit=lambda h: h.set_dim_info(slice=0))).slice_axis == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from monai_diffdenoise.data import read_volume, write_volume
+from monai_diffdenoise.data import read_volume, volume_from_array, write_volume
 from monai_diffdenoise.data.encoding import OUTPUT_DTYPES
 from monai_diffdenoise.errors import InputError
 
@@ -57,6 +58,85 @@ def test_untouched_file_returns_byte_for_byte(make_nifti, data):
         return
     write_volume(volume, out, overwrite=True)
     assert content(out) == content(path)
+
+
+@quick
+@given(data=st.data())
+def test_changed_voxels_only_change(make_nifti, data):
+    """Values as nibabel reads them, before and after, for every number type, scaling, byte order, version, affine."""
+    name = data.draw(st.sampled_from(OUTPUT_DTYPES))
+    shape = data.draw(st.sampled_from([(4, 3), (4, 3, 2), (3, 2, 2, 3), (3, 2, 1, 1), (3, 2, 2, 1, 2)]))
+    top = 100 if name == "int8" else 200
+    # Small numbers, so that nibabel's values and ours agree to the digits of float32.
+    elements = st.integers(0, top) if "int" in name else st.floats(-top, top, width=32)
+    stored = data.draw(hnp.arrays(name, shape, elements=elements))
+    slope = data.draw(st.none() | st.sampled_from([0.37, -2.5, 4.0]))
+    affine = np.eye(4)
+    affine[:3] = data.draw(hnp.arrays(np.float64, (3, 4), elements=st.integers(-9, 9).map(float)))
+    affine[:3, :3] += 20 * np.eye(3)[data.draw(st.permutations(range(3)))]
+    version, endian = data.draw(st.sampled_from([1, 2])), data.draw(st.sampled_from("<>"))
+    path = make_nifti(
+        stored, "in.nii", slope=slope, inter=data.draw(st.floats(-9, 9)), version=version, endian=endian, affine=affine
+    )
+    volume, before = read_volume(path), nib.load(path)
+    np.testing.assert_allclose(volume.image.affine, before.affine, rtol=1e-5, atol=1e-4)
+    mask = data.draw(hnp.arrays(bool, volume.image.shape))
+    steps = 3 * abs(slope or 1.0)
+    out = path.with_name("out.nii")
+    new = volume.image.numpy() + np.where(mask, np.float32(steps), np.float32(0))
+    write_volume(volume.with_image(new), out, overwrite=True)
+    after = nib.load(out)
+    assert out.read_bytes()[: int(before.header["vox_offset"])] == path.read_bytes()[: int(before.header["vox_offset"])]
+    change = after.get_fdata() - before.get_fdata()
+    back = np.moveaxis(mask, 0, -1).reshape(shape) if len(shape) > 3 else mask[0]
+    assert (np.asarray(after.dataobj.get_unscaled())[~back] == stored[~back]).all()
+    np.testing.assert_allclose(change[back], steps, rtol=1e-3)
+
+
+@pytest.mark.parametrize("intent", ["none", "vector", "displacement vector", "symmetric matrix"])
+@pytest.mark.parametrize("shape", [(4, 3, 2, 1, 3), (4, 3, 2, 3), (4, 3, 1, 1, 3)])
+def test_parts_of_a_value_are_no_moments(make_nifti, tmp_path, intent, shape):
+    path = make_nifti(ramp(shape), edit=lambda h: h.set_intent(intent))
+    volume = read_volume(path)
+    assert volume.channels == ("component" if len(shape) == 5 or intent != "none" else "time")
+    write_volume(volume, tmp_path / "out.nii.gz")
+    assert content(tmp_path / "out.nii.gz") == content(path)
+
+
+@pytest.mark.parametrize("channels", ["time", "component"])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4, 5, 6)])
+def test_new_header_says_what_the_channels_are(tmp_path, channels, shape):
+    volume = replace(volume_from_array(np.random.default_rng(0).random(shape)), channels=channels)
+    write_volume(volume, tmp_path / "out.nii.gz")
+    back = read_volume(tmp_path / "out.nii.gz")
+    assert back.channels == channels
+    image = nib.load(tmp_path / "out.nii.gz")
+    assert image.ndim == (5 if channels == "component" else 4)
+    assert image.header.get_intent()[0] == ("vector" if channels == "component" else "none")
+    np.testing.assert_array_equal(back.image.numpy().reshape(shape), volume.image.numpy())
+
+
+def test_values_beyond_float32_stay_and_are_told(make_nifti, tmp_path):
+    stored = np.array([1e300, -1e300, 1e-300, 1e-45, 2.0, np.nan, np.inf, 1e-9] * 4).reshape(2, 4, 4)
+    path = make_nifti(stored)
+    volume = read_volume(path)
+    assert volume.nonfinite == 16
+    assert any(note.startswith("8 values beyond 3.4e38") for note in volume.notes)
+    write_volume(volume.with_image(volume.image + 1), tmp_path / "out.nii")
+    back = nib.load(tmp_path / "out.nii").get_fdata()
+    untouched = ~np.isfinite(stored) | (np.abs(stored) > 1e38)
+    np.testing.assert_array_equal(back[untouched], stored[untouched])
+    np.testing.assert_allclose(back[~untouched], stored[~untouched] + 1)
+
+
+def test_values_below_float32_are_told(make_nifti, tmp_path):
+    stored = np.linspace(1e-300, 9e-300, 24).reshape(2, 3, 4)
+    path = make_nifti(stored)
+    volume = read_volume(path)
+    assert any(note.startswith("24 values below 1.2e-38") for note in volume.notes)
+    write_volume(volume, tmp_path / "out.nii.gz")
+    assert content(tmp_path / "out.nii.gz") == content(path)
+    assert not read_volume(make_nifti(stored * 1e291, "fine.nii")).notes
 
 
 @pytest.mark.parametrize("name", ["uint8", "int16", "float32", "float64"])
@@ -122,6 +202,27 @@ def test_nonfinite_voxels_are_filled_counted_and_restored(make_nifti, tmp_path, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["image.nii.gz", "out.nii"]
 
 
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_every_kind_of_nan_keeps_its_bits(make_nifti, tmp_path, name, endian):
+    stored = ramp(dtype=name)
+    bits = stored.view("u4" if name == "float32" else "u8")
+    mantissa = 23 if name == "float32" else 52
+    top = (0x7F800000 if name == "float32" else 0x7FF0000000000000) | 0
+    sign = 1 << (bits.itemsize * 8 - 1)
+    # Quiet and signaling, of both signs, with a payload; infinities; a negative zero.
+    odd = [top | 1 << (mantissa - 1), top | 1, top | sign | 1 << (mantissa - 1), top | sign | 7, top, top | sign, sign]
+    bits.flat[: len(odd)] = odd
+    path = make_nifti(stored, endian=endian)
+    volume = read_volume(path)
+    assert volume.nonfinite == 6
+    write_volume(volume, tmp_path / "same.nii.gz")
+    assert content(tmp_path / "same.nii.gz") == content(path)
+    write_volume(volume.with_image(volume.image * 2), tmp_path / "new.nii")
+    back = np.asarray(nib.load(tmp_path / "new.nii").dataobj).astype(name).view(bits.dtype)
+    assert back.flat[:6].tolist() == odd[:6]
+
+
 def test_clipped_values_are_counted_and_warned_about(make_nifti, tmp_path):
     volume = read_volume(make_nifti(ramp(dtype="uint8")))
     with pytest.warns(UserWarning, match="3 of 120 values did not fit uint8"):
@@ -175,7 +276,7 @@ def test_failure_in_the_middle_leaves_nothing(make_nifti, tmp_path, monkeypatch)
     def fail(*_):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr("monai_diffdenoise.data.nifti_write.encode_block", fail)
+    monkeypatch.setattr("monai_diffdenoise.data.encoded.encode_block", fail)
     with pytest.raises(RuntimeError):
         write_volume(volume, tmp_path / "out.nii.gz")
     assert [p.name for p in tmp_path.iterdir()] == ["image.nii.gz"]

@@ -146,7 +146,7 @@ def test_a_failure_while_saving_leaves_what_was_there(
     else:
         monkeypatch.setattr(os, {"flushing": "fsync", "renaming": "replace"}[moment], fail)
     run = Run(tmp_path, resume=True)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match="No space"):
         run.go(3)
     monkeypatch.undo()
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

@@ -1,0 +1,150 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Does memory grow with the number of slices? The real command on phantoms of more and more slices.
+
+    python -m benchmarks.memory --slices 32 64 128 256 --memory 0
+
+Each run is a process of its own, watched through /proc (Linux). Anonymous memory is what the run cannot do without;
+file memory is what it has mapped of libraries and scratch files, which the kernel takes back when it needs it. With
+``--limit`` the run gets no more than that many megabytes (RLIMIT_DATA) beyond what its imports take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from monai_diffdenoise.data.phantom import add_noise, make_phantom
+
+__all__ = ["Watched", "main", "phantom_file", "watch"]
+
+SMALL = ["--iterations=20", "--channels=4", "--levels=2", "--patch-size=32", "--batch-size=4", "--validate-every=10"]
+"""Little work, so that the volume is most of what a run could hold."""
+
+# Runs the command line; says first that all is imported, and limits itself to a number of bytes more than it has then.
+_START = """
+import resource, sys
+from monai_diffdenoise.cli.main import main
+import monai_diffdenoise.pipeline.run, monai_diffdenoise.data.io, torch, nibabel, pydicom, monai.networks.nets
+torch.set_num_threads(1)
+torch.nn.functional.conv2d(torch.ones(1, 1, 9, 9), torch.ones(1, 1, 3, 3))
+if int(sys.argv[1]) >= 0:
+    with open("/proc/self/status") as status:
+        held = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+    limit = held + int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print("ready", flush=True)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a run held at most, in bytes.
+
+    Args:
+        code: exit code.
+        base: anonymous memory after everything was imported.
+        anonymous: highest anonymous memory.
+        file: highest memory mapped from files.
+        seconds: from the end of the imports to the end.
+        errors: what it said on standard error.
+    """
+
+    code: int
+    base: int
+    anonymous: int
+    file: int
+    seconds: float
+    errors: str
+
+
+def phantom_file(path: Path, shape: tuple[int, int, int], seed: int = 0) -> Path:
+    """Write a noisy phantom as 16-bit integers, uncompressed."""
+    noisy = add_noise(make_phantom(shape, seed=seed), "gaussian", 0.05, seed=seed + 1).numpy()
+    nib.save(nib.Nifti1Image((1000 * noisy).astype(np.int16), np.eye(4)), path)
+    return path
+
+
+def watch(arguments: list[str], limit: int | None = None, environment: dict[str, str] | None = None) -> Watched:
+    """Run ``diffdenoise`` with these arguments, and look at its memory every few milliseconds.
+
+    Args:
+        arguments: of the command line.
+        limit: bytes of private memory (RLIMIT_DATA) beyond what the process has after its imports; None for no limit.
+        environment: of the process; None for this one's.
+    """
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _START, str(-1 if limit is None else limit), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        start = time.perf_counter()
+        base, _ = _resident(process.pid)
+        anonymous = file = 0
+        while process.poll() is None:
+            now = _resident(process.pid)
+            anonymous, file = max(anonymous, now[0]), max(file, now[1])
+            time.sleep(0.003)
+        process.stdout.close()
+        errors.seek(0)
+        return Watched(process.returncode, base, anonymous, file, time.perf_counter() - start, errors.read())
+
+
+def _resident(process: int) -> tuple[int, int]:
+    """Bytes of anonymous and of file memory that a process holds; 0 when it is gone."""
+    found = {"RssAnon": 0, "RssFile": 0}
+    with contextlib.suppress(OSError), open(f"/proc/{process}/status") as status:
+        for line in status:
+            name = line.partition(":")[0]
+            if name in found:
+                found[name] = int(line.split()[1]) * 1024
+    return found["RssAnon"], found["RssFile"]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slices", type=int, nargs="+", default=[32, 64, 128, 256])
+    parser.add_argument("--plane", type=int, default=256, help="pixels along a side of a slice")
+    parser.add_argument("--memory", help="passed on; megabytes of memory for volumes")
+    parser.add_argument("--limit", type=int, help="megabytes of RLIMIT_DATA beyond what the imports take")
+    parser.add_argument("--ending", default=".nii", help="of input and output")
+    parser.add_argument("settings", nargs="*", default=SMALL, help="settings of the run, after --")
+    given = parser.parse_args()
+    more = [] if given.memory is None else ["--memory", given.memory]
+    print(f"{given.plane} x {given.plane} pixels, settings {' '.join([*given.settings, *more])}")
+    print("| slices | float32 MiB | anonymous MiB at the start | at most | file MiB at most | seconds | exit |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for slices in given.slices:
+            plain = phantom_file(Path(folder, "in.nii"), (given.plane, given.plane, slices))
+            scan = plain
+            if given.ending != ".nii":
+                scan = Path(folder, f"in{given.ending}")
+                nib.save(nib.load(plain), scan)
+            output = Path(folder, f"out{slices}{given.ending}")
+            command = ["denoise", str(scan), str(output), *given.settings, *more]
+            run = watch(command, None if given.limit is None else given.limit << 20)
+            weight = given.plane**2 * slices * 4
+            numbers = [f"{value / 2**20:.0f}" for value in (weight, run.base, run.anonymous, run.file)]
+            print(f"| {slices} | {' | '.join(numbers)} | {run.seconds:.1f} | {run.code} |", flush=True)
+            if run.code:
+                print(run.errors.strip().splitlines()[-1] if run.errors.strip() else "(no message)")
+
+
+if __name__ == "__main__":
+    main()
