@@ -151,7 +151,7 @@ def _scan(picture: _Picture, segment: bytes, frame: bytes, position: int) -> int
 
 def _entropy_coded(frame: bytes, position: int, count: int) -> tuple[list[np.ndarray], int]:
     """Cut the data of a scan at its ``count - 1`` restart markers and take out the zero bytes that protect 0xFF."""
-    data = np.frombuffer(frame, np.uint8, offset=position)
+    data = np.frombuffer(frame, np.uint8)[position:]
     marks = np.flatnonzero(data[:-1] == 0xFF)
     following = data[marks + 1]
     marks, following = marks[(following != 0) & (following != 0xFF)], following[(following != 0) & (following != 0xFF)]
