@@ -78,6 +78,8 @@ def decode_jpeg_lossless(frame: bytes) -> np.ndarray:
                 position = _scan(picture, segment, frame, position)
             elif marker == 0xD9:
                 break
+        if not picture.components:
+            raise FrameError("no picture in the JPEG stream")
         return np.stack([picture.planes[component] for component in picture.components], axis=-1)
     except (IndexError, KeyError, struct.error) as error:
         raise FrameError("a JPEG stream that is damaged or cut off") from error
