@@ -22,7 +22,7 @@ from typing import BinaryIO
 from monai_diffdenoise.data.leftovers import hidden_sibling, remove_leftovers, while_locked
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["atomic_file", "atomic_folder"]
+__all__ = ["atomic_file", "atomic_folder", "check_name", "check_target"]
 
 # Errors that only writing causes: they mean the output even when they come out of the caller's code.
 _WRITING = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -50,7 +50,7 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
             or vanishes; the disk is full.
     """
     path = Path(path)
-    _refuse(path, overwrite, folder=False)
+    check_target(path, overwrite, folder=False)
     remove_leftovers(path)
     temporary = hidden_sibling(path)
     with _translated(f"cannot write in the folder of {path}"):
@@ -82,7 +82,7 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         InputError: as for :func:`atomic_file`.
     """
     path = Path(path)
-    _refuse(path, overwrite, folder=True)
+    check_target(path, overwrite, folder=True)
     remove_leftovers(path)
     temporary = hidden_sibling(path)
     with _translated(f"cannot write in the folder of {path}"):
@@ -101,15 +101,42 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
             _sync_folder(path.parent)
 
 
-def _refuse(path: Path, overwrite: bool, folder: bool) -> None:
+def check_name(path: Path) -> int | None:
+    """Refuse a name that no file or folder can have.
+
+    Args:
+        path: the name; nothing need be there.
+
+    Returns:
+        the mode of what is there; None for nothing.
+
+    Raises:
+        InputError: no name ("", "..", a null character), a name too long, a place that may not be looked at.
+    """
     if path.name in ("", "..") or "\0" in str(path):
-        raise InputError(f"output {str(path)!r} is no name for a {'folder' if folder else 'file'}: choose another one")
+        raise InputError(f"output {str(path)!r} is no name for a file or folder: choose another one")
     try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
+        return os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
         raise InputError(f"output {path} cannot be used as a name ({error.strerror}): choose another one") from error
+
+
+def check_target(path: Path, overwrite: bool, *, folder: bool) -> None:
+    """Refuse a target that would be refused when the result is complete, or that must not be replaced.
+
+    Args:
+        path: the final name.
+        overwrite: whether it may be replaced.
+        folder: whether a folder is written; an empty one counts as not existing.
+
+    Raises:
+        InputError: see :func:`check_name`; a symbolic link, taken, of another kind, or write-protected.
+    """
+    mode = check_name(path)
+    if mode is None:
+        return
     if stat.S_ISLNK(mode):
         raise InputError(f"output {path} is a symbolic link: expected a plain path; name the real target instead")
     if folder and _is_empty_folder(path):

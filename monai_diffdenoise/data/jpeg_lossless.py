@@ -78,6 +78,8 @@ def decode_jpeg_lossless(frame: bytes) -> np.ndarray:
                 position = _scan(picture, segment, frame, position)
             elif marker == 0xD9:
                 break
+        if not picture.components:
+            raise FrameError("no picture in the JPEG stream")
         return np.stack([picture.planes[component] for component in picture.components], axis=-1)
     except (IndexError, KeyError, struct.error) as error:
         raise FrameError("a JPEG stream that is damaged or cut off") from error
@@ -128,7 +130,8 @@ def _scan(picture: _Picture, segment: bytes, frame: bytes, position: int) -> int
     names = [segment[1 + 2 * index] for index in range(count)]
     tables = [picture.tables[segment[2 + 2 * index] >> 4] for index in range(count)]
     predictor, _, shift = struct.unpack_from(">3B", segment, 1 + 2 * count)
-    if not set(names) <= set(picture.components) or not names or not 1 <= predictor <= 7:
+    shift &= 15
+    if not set(names) <= set(picture.components) or not names or not 1 <= predictor <= 7 or shift >= picture.bits:
         raise FrameError("a damaged scan")
     step = picture.rows
     if picture.restart:
@@ -137,20 +140,20 @@ def _scan(picture: _Picture, segment: bytes, frame: bytes, position: int) -> int
             raise FrameError("restarts in the middle of a row")
     pieces, position = _entropy_coded(frame, position, -(-picture.rows // step))
     planes = np.empty((picture.rows, picture.columns, count), np.uint16)
-    middle = 1 << (picture.bits - (shift & 15) - 1)
+    middle = 1 << (picture.bits - shift - 1)
     for index, top in enumerate(range(0, picture.rows, step)):
         part = planes[top : top + step]
         differences = _differences(pieces[index], tables, part.size).reshape(part.shape)
         for component in range(count):
             part[:, :, component] = _predict(differences[:, :, component], predictor, middle)
-    planes <<= shift & 15
+    planes <<= shift
     picture.planes.update({name: planes[:, :, index] for index, name in enumerate(names)})
     return position
 
 
 def _entropy_coded(frame: bytes, position: int, count: int) -> tuple[list[np.ndarray], int]:
     """Cut the data of a scan at its ``count - 1`` restart markers and take out the zero bytes that protect 0xFF."""
-    data = np.frombuffer(frame, np.uint8, offset=position)
+    data = np.frombuffer(frame, np.uint8)[position:]
     marks = np.flatnonzero(data[:-1] == 0xFF)
     following = data[marks + 1]
     marks, following = marks[(following != 0) & (following != 0xFF)], following[(following != 0) & (following != 0xFF)]

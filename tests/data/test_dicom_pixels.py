@@ -260,7 +260,7 @@ def test_bits_above_the_stored_ones_are_cleared(tmp_path):
 
 
 @pytest.mark.parametrize("signed", [0, 1])
-def test_jpeg_lossless_of_signed_and_unsigned_numbers(tmp_path, signed):
+def test_jpeg_lossless_of_signed_and_unsigned_numbers(tmp_path, encode_jpeg_lossless, signed):
     frame = get_frame(pydicom.dcmread(sample("SC_rgb_jpeg_gdcm.dcm")).PixelData, 0, number_of_frames=1)
     gray = {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0, "Rows": 100}
     path = compress(
@@ -277,13 +277,11 @@ def test_jpeg_lossless_of_signed_and_unsigned_numbers(tmp_path, signed):
     )
     expected = both(sample("SC_rgb_rle.dcm"))
     np.testing.assert_array_equal(both(path, frame=1), expected)
-    from tests.data.test_jpeg_lossless import encode
-
     numbers = np.random.default_rng(0).integers(0, 4096, (64, 64))
     path = compress(
         tmp_path / "y.dcm",
         JPEGLosslessSV1,
-        [encode(numbers[:, :, None], 12, 1)],
+        [encode_jpeg_lossless(numbers[:, :, None], 12, 1)],
         BitsStored=12,
         HighBit=11,
         PixelRepresentation=signed,
