@@ -146,7 +146,7 @@ def parse_image(image: Attributes, file: DicomFile, frame: int | None = None) ->
     color = is_color(image)
     dtype, limits = _pixel_type(image)
     rows, columns = _shape(image)
-    slope, inter = (1.0, 0.0) if False else _rescale(image)
+    slope, inter = (1.0, 0.0) if color else _rescale(image)
     return Slice(
         fingerprint=file.fingerprint,
         label=image.label,
