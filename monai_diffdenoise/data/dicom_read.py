@@ -15,7 +15,7 @@ from pydicom.dataset import FileDataset
 from monai_diffdenoise.data.dicom_choose import choose_stack
 from monai_diffdenoise.data.dicom_files import read_dataset
 from monai_diffdenoise.data.dicom_images import Layout
-from monai_diffdenoise.data.dicom_pixels import decode_slice
+from monai_diffdenoise.data.dicom_pixels import decode_slice, read_frame
 from monai_diffdenoise.data.dicom_slice import Slice
 from monai_diffdenoise.data.encoding import Block, Encoding
 from monai_diffdenoise.data.read_options import ReadOptions
@@ -68,13 +68,9 @@ class DicomSource:
 
     def blocks(self) -> Iterator[Block]:
         """Yield one block per slice."""
-        dataset, home = None, None
         for time, volume in enumerate(self.slices):
-            for position, item in enumerate(volume):
-                # Neighbors are often frames of one file, which is large then: it is read once.
-                if dataset is None or item.fingerprint != home:
-                    dataset, home = self.dataset(item), item.fingerprint
-                yield self.block(time, position, dataset)
+            for position in range(len(volume)):
+                yield self.block(time, position)
 
     def block(self, time: int, position: int, dataset: FileDataset | None = None) -> Block:
         """Decode the pixels of one slice.
@@ -89,7 +85,8 @@ class DicomSource:
         """
         item = self.slices[time][position]
         # Image axes are (x, y): the transpose of DICOM's rows and columns.
-        stored = decode_slice(dataset if dataset is not None else self.dataset(item), item).T[None, :, :, None]
+        picture = read_frame(item) if dataset is None else decode_slice(dataset, item)
+        stored = picture.T[None, :, :, None]
         keep = None
         if item.padding is not None:
             keep = (stored >= item.padding[0]) & (stored <= item.padding[1])

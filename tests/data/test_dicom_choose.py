@@ -37,12 +37,11 @@ def test_thousands_of_tiny_files_do_not_ask_for_the_memory(make_series):
         read_volume(make_series("one", slices=1, edit=edit))
 
 
-def test_frames_of_one_file_are_read_together(tmp_path, monkeypatch):
+def test_frames_are_read_one_by_one(tmp_path, monkeypatch):
+    """A large object is never in memory as a whole."""
     volume = read_volume(save(enhanced(grid(3, times=2)), tmp_path / "a"))
-    count = []
-    read = type(volume.source).dataset
-    monkeypatch.setattr(type(volume.source), "dataset", lambda self, item: count.append(1) or read(self, item))
-    assert len(list(volume.source.blocks())) == 6 and len(count) == 1
+    monkeypatch.setattr(type(volume.source), "dataset", lambda self, item: pytest.fail("read as a whole"))
+    assert len(list(volume.source.blocks())) == 6
 
 
 def test_notes_say_everything_once(make_series):
@@ -65,3 +64,15 @@ def test_messy_real_folder(dev_data):
     volume = read_volume(path, options=ReadOptions(series="31.342", uneven="take"))
     assert volume.image.shape == (1, 64, 64, 8) and volume.spacing[2] == pytest.approx(5.0)
     assert len(volume.notes) == 3
+
+
+def test_nine_encodings_of_one_mosaic(dev_data):
+    """Nine files of one series, each with a series number of its own: nine stacks of the same picture."""
+    path = dev_data / "C_dcm_transfer_syntaxes"
+    with pytest.raises(InputError, match="9 stacks.*1: 64x64, 35 slice.s., series number 1; .*9: 64x64"):
+        read_volume(path)
+    volumes = [read_volume(path, options=ReadOptions(stack=k + 1)) for k in range(9)]
+    assert volumes[0].image.shape == (1, 64, 64, 35) and volumes[0].source.layout == "mosaic"
+    assert len({volume.source.slices[0][0].syntax for volume in volumes}) >= 6
+    for volume in volumes[1:]:
+        assert (volume.image == volumes[0].image).all() and (volume.image.affine == volumes[0].image.affine).all()

@@ -16,10 +16,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, EnhancedMRImageStorage, ImplicitVRLittleEndian
 
-from monai_diffdenoise.data.dicom_files import find_series
 from monai_diffdenoise.data.dicom_geometry import stack_slices
 from monai_diffdenoise.data.dicom_mosaic import is_mosaic, mosaic_slices
 from monai_diffdenoise.data.dicom_pixels import read_frame
+from monai_diffdenoise.data.dicom_series import find_series
 from monai_diffdenoise.errors import InputError
 
 with warnings.catch_warnings():
@@ -31,7 +31,7 @@ SAGITTAL = [0, 1, 0, 0, 0, -1]
 
 
 def tiles_of(path: Path) -> list:
-    (file,) = find_series(path)
+    (file,) = find_series(path).files
     assert is_mosaic(file.header)
     return mosaic_slices(file)
 
@@ -72,8 +72,9 @@ def test_first_position_by_hand(make_mosaic):
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tiles_make_a_stack(make_mosaic, sign):
-    ordered, affine, spacing = stack_slices(tiles_of(make_mosaic(sign=sign)))
-    assert spacing == pytest.approx((1.5, 2.0, 3.6), abs=1e-6)
+    placed = stack_slices(tiles_of(make_mosaic(sign=sign)))
+    (ordered,), affine = placed.slices, placed.affine
+    assert placed.spacing == pytest.approx((1.5, 2.0, 3.6), abs=1e-6)
     labels = [int(re.match(r"tile (\d+)", item.label)[1]) for item in ordered]
     assert labels == sorted(labels, reverse=sign < 0)
     np.testing.assert_allclose(affine[:3, 3] * [-1, -1, 1], ordered[0].position)
@@ -182,13 +183,13 @@ def test_moments_order_the_time_points(make_mosaic):
 
 
 def test_the_header_of_the_file_stays_as_it_was(make_mosaic):
-    (file,) = find_series(make_mosaic())
+    (file,) = find_series(make_mosaic()).files
     mosaic_slices(file)
     assert list(file.header.ImageType) == ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
 
 
 def test_a_changed_file_is_noticed(make_mosaic):
-    (file,) = find_series(make_mosaic())
+    (file,) = find_series(make_mosaic()).files
     file.path.write_bytes(file.path.read_bytes() + b"\0")
     with pytest.raises(InputError, match="mosaic with instance number 1 changed"):
         mosaic_slices(file)

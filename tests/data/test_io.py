@@ -137,7 +137,7 @@ REFUSED = {
     "C_dcm_fakepixels_mixed_orientations": "2 stacks",
     "C_dcm_philips_enhanced_fieldmap": "2 stacks",
     "C_dcm_rgb_j2k": "color",
-    "C_dcm_transfer_syntaxes": "mosaic",
+    "C_dcm_transfer_syntaxes": "9 stacks",
     "C_dcm_us_sonosite_ybr_30frames": "color",
     "D_dcm_made_messy_folder": "2 series",
     "D_dcm_no_meta": "no readable DICOM image",
