@@ -24,7 +24,7 @@ from monai_diffdenoise.errors import InputError
 
 __all__ = ["NiftiSource", "is_nifti", "read_nifti"]
 
-_BLOCK_VOXELS = 1 << 20
+_BLOCK_VOXELS = 1 << 19
 # DEFLATE cannot compress better than this, so a file that declares more is damaged or hostile.
 _GZIP_RATIO = 1032
 # What may follow the pixels in a compressed file and is still read, to reach the checksum.
