@@ -4,25 +4,40 @@
 
     python -m benchmarks.noise_moments
     python -m benchmarks.noise_moments --monai
+    python -m benchmarks.noise_moments --data DATA
 
 Constant images are drawn as many independent channels. A statistic is averaged over each channel, and z is its mean
 over the channels minus the stated value, by the standard error from the scatter between channels: about standard normal
 if the statement is right, whatever the correlation within a channel. The statistics are unbiased: deviations are taken
-from the stated mean. With ``--monai``, MONAI's own noise transforms are measured instead.
+from the stated mean. With ``--monai``, MONAI's own noise transforms are measured instead; with ``--data``, the texture
+of a simulated CT scanner.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 from monai.data import DataLoader, Dataset
 from monai.transforms import RandGaussianNoise, RandGaussianNoised, RandRicianNoise, RandRicianNoised
 
-from monai_diffdenoise.transforms.noise import NOISE_KINDS, NoiseModel, RicianNoise, noise_model
+from monai_diffdenoise.data import read_volume
+from monai_diffdenoise.transforms.noise import (
+    NOISE_KINDS,
+    FilteredBackprojection,
+    GammaNoise,
+    NoiseModel,
+    NoncentralChiNoise,
+    PoissonNoise,
+    RicianNoise,
+    expected_autocorrelation,
+    noise_model,
+)
 from monai_diffdenoise.transforms.noise.seeds import derive_seed
+from monai_diffdenoise.transforms.noise.spectra import APODIZATIONS
 
 __all__ = ["main"]
 
@@ -38,14 +53,35 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=100, help="independent images a case")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--monai", action="store_true", help="measure MONAI's noise transforms")
+    parser.add_argument("--data", type=Path, help="folder with A_ct_lcd_simulated: measure its texture")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.monai:
         _monai()
         return
+    if options.data:
+        _scanner(options.data)
+        return
+    _print_levels()
     rows = list(_rows(options.channels, options.seed))
     _print_moments(rows)
     _print_correlations(options.channels, options.seed)
+
+
+def _print_levels() -> None:
+    print("| level | gain of poisson | quanta at 1 | looks of gamma | sigma of rician | sigma of noncentral-chi |")
+    print("|---|---|---|---|---|---|")
+    for level in LEVELS:
+        poisson, gamma, rician, chi = (
+            noise_model(kind, level) for kind in ("poisson", "gamma", "rician", "noncentral-chi")
+        )
+        assert isinstance(poisson, PoissonNoise) and isinstance(gamma, GammaNoise)
+        assert isinstance(rician, RicianNoise) and isinstance(chi, NoncentralChiNoise)
+        print(
+            f"| {level} | {poisson.gain:.4g} | {1 / poisson.gain:.4g} | {gamma.looks:.4g} | {rician.sigma:.4f} | "
+            f"{chi.sigma:.4f} |"
+        )
+    print()
 
 
 def _z(statistic: torch.Tensor, expected: float) -> tuple[float, float]:
@@ -120,6 +156,20 @@ def _products(deviation: torch.Tensor, lag: tuple[int, ...]) -> torch.Tensor:
         one = one.narrow(axis, max(-step, 0), length)
         two = two.narrow(axis, max(step, 0), length)
     return (one * two).flatten(1).mean(1)
+
+
+def _scanner(data: Path) -> None:
+    """Correlation of the noise in ten realizations of a slice, beside that of the four windows."""
+    scans = read_volume(data / "A_ct_lcd_simulated" / "noisy10.nii.gz").image.as_tensor()[:, 64:192, 64:192, 0].double()
+    noise = scans - scans.mean(0)
+    lags = [(1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0), (4, 0)]
+    print("| noise | " + " | ".join(f"({a}, {b})" for a, b in lags) + " |")
+    print("|---|" + "---|" * len(lags))
+    measured = [float(_products(noise, lag).mean() / noise.square().mean()) for lag in lags]
+    print("| measured | " + " | ".join(f"{value:.3f}" for value in measured) + " |")
+    for name in APODIZATIONS:
+        stated = expected_autocorrelation(FilteredBackprojection(name), lags).tolist()
+        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in stated) + " |")
 
 
 def _monai() -> None:

@@ -74,6 +74,13 @@ def test_maps_broadcast_and_no_noise_is_no_noise() -> None:
     assert float(mean[1, 2]) == pytest.approx(mixture_mean(2.0, 1), rel=1e-10)
 
 
+def test_large_maps_are_those_of_their_voxels() -> None:
+    signal = torch.linspace(0, 50, 40001, dtype=torch.float64)
+    whole = chi_variance(signal, tensor(1.0), 2)
+    for index in (0, 16383, 16384, 30000, 40000):
+        assert float(whole[index]) == pytest.approx(float(chi_variance(signal[index], tensor(1.0), 2)), abs=1e-10)
+
+
 def test_what_is_not_a_number_stays_so_and_spoils_nothing() -> None:
     mean = chi_mean(torch.tensor([math.nan, math.inf, 2.0]), tensor(1.0))
     assert not bool(torch.isfinite(mean[:2]).any())

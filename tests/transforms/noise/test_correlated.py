@@ -85,6 +85,7 @@ def test_autocorrelation_beyond_the_kernel_or_off_its_axes_is_0() -> None:
     assert kernel_autocorrelation(SKEW, (0, 2), (0, 0, 1)) == pytest.approx((-2 - 1) / 15.25)
     assert kernel_autocorrelation(SKEW, (0, 1), ()) == pytest.approx(1.0)
     assert GaussianKernel(1.0).autocorrelation((0, 0, 2)) == 0.0
+    assert GaussianKernel(1.0).autocorrelation((2,)) == GaussianKernel(1.0).autocorrelation((2, 0)) > 0.3
     assert GaussianKernel(1.0, (0, 2)).autocorrelation((0, 0, 2)) == pytest.approx(math.exp(-1), abs=1e-3)
 
 
