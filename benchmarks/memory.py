@@ -33,9 +33,12 @@ SMALL = ["--iterations=20", "--channels=4", "--levels=2", "--patch-size=32", "--
 # Runs the command line; says first that all is imported, and limits itself to a number of bytes more than it has then.
 _START = """
 import resource, sys
+import numpy, torch, nibabel, pydicom, monai.networks.nets
+import monai_diffdenoise.data.io, monai_diffdenoise.pipeline.run
 from monai_diffdenoise.cli.main import main
-import monai_diffdenoise.pipeline.run, monai_diffdenoise.data.io, torch, nibabel, pydicom, monai.networks.nets
 torch.set_num_threads(1)
+# libraries of linear algebra take tens of megabytes for themselves at first use
+numpy.linalg.det(numpy.eye(99) @ numpy.eye(99))
 torch.nn.functional.conv2d(torch.ones(1, 1, 9, 9), torch.ones(1, 1, 3, 3))
 if int(sys.argv[1]) >= 0:
     with open("/proc/self/status") as status:

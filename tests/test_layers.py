@@ -55,6 +55,7 @@ DEPENDENCIES = {
 # Optional libraries: import name -> the extra that brings them, and the only module that may import them.
 OPTIONAL = {
     "highdicom": ("dicom-maps", "data.dicom_map"),
+    "matplotlib": ("report", "report.noise_figure"),
     "PIL": ("images", "data.png"),
     "tifffile": ("images", "data.tiff"),
 }

@@ -23,6 +23,7 @@ __all__ = ["NoiseView", "choose_view", "foreground_sigma", "noise_views"]
 _CORRELATED = 0.1
 _FAR_MORE = 1.3
 _CLEAN = 1.8
+_MOST_REPEATS = 32
 _UNKNOWN = SliceCorrelation((math.nan, math.nan), math.nan, math.nan)
 
 
@@ -95,7 +96,9 @@ def noise_views(
         found["slices"] = sliced
     if repeats and image.shape[0] > 1:
         middle = slice_stack(image[0], slice_axis).shape[0] // 2
-        series = torch.stack([slice_stack(part, slice_axis)[middle] for part in image]) / scale
+        count = min(image.shape[0], _MOST_REPEATS)
+        first = (image.shape[0] - count) // 2
+        series = torch.stack([slice_stack(part, slice_axis)[middle] for part in image[first : first + count]]) / scale
         timed = _from_differences(series, lowest, threshold, _UNKNOWN)
         if timed is not None:
             found["repeats"] = replace(timed, across=across)

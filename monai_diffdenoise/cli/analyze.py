@@ -51,10 +51,12 @@ class Analyze:
 
         from monai_diffdenoise.cli.denoise import say, write_json
         from monai_diffdenoise.data import read_volume
-        from monai_diffdenoise.pipeline.plan import make_plan, measure_volume
+        from monai_diffdenoise.pipeline.noise_advice import advise, measure_volume
+        from monai_diffdenoise.pipeline.plan import make_plan
 
         volume = read_volume(self.input, options=self.reading)
         noise = measure_volume(volume)
+        advice = advise(noise)
         plan, refusal = None, None
         try:
             plan = make_plan(volume, DenoiseSettings(), noise)
@@ -66,17 +68,20 @@ class Analyze:
             say(f"note: {note}")
         if plan is not None:
             console.print(f"plan: {plan.method}, {plan.pairing} pairs along axis {plan.axis}", markup=False)
-            for reason in plan.reasons:
-                console.print(f"  {reason}", markup=False)
-            for warning in plan.warnings:
-                console.print(f"  warning: {warning}", markup=False)
+            for line in (*plan.reasons, *(f"warning: {warning}" for warning in plan.warnings)):
+                console.print(f"  {line}", markup=False)
         else:
             console.print(f"plan: none; {refusal}", markup=False)
+        console.print("what the noise asks for:", markup=False)
+        for reason in advice.reasons.values():
+            console.print(f"  {reason}", markup=False)
         if self.json is not None:
+            chosen = None if plan is None else {k: v for k, v in asdict(plan).items() if k not in ("noise", "advice")}
             report = {
                 "input": volume.summary(),
                 "noise": noise.to_json(),
-                "plan": None if plan is None else asdict(plan),
+                "plan": chosen,
+                "advice": asdict(advice),
                 "refusal": refusal,
                 "notes": list(volume.notes),
             }

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from monai_diffdenoise.cli.analyze import Analyze
 from monai_diffdenoise.cli.demo import Demo
 from monai_diffdenoise.cli.denoise import Denoise
 from monai_diffdenoise.cli.evaluate import Evaluate
@@ -21,6 +22,7 @@ __all__ = ["main"]
 
 _Command = (
     Annotated[Denoise, tyro.conf.subcommand(name="denoise")]
+    | Annotated[Analyze, tyro.conf.subcommand(name="analyze")]
     | Annotated[Evaluate, tyro.conf.subcommand(name="evaluate")]
     | Annotated[Demo, tyro.conf.subcommand(name="demo")]
 )

@@ -77,7 +77,7 @@ def add_noise(
     sigma: float = 0.1,
     seed: int = 0,
     *,
-    slice_axis: int = -1,
+    slice_axis: int | None = -1,
     width: float = 0.8,
 ) -> torch.Tensor:
     """Put noise of a known strength on an image, a draw from :func:`phantom_noise`.
@@ -102,7 +102,9 @@ def add_noise(
     return model.sample(values[None], torch.Generator().manual_seed(seed))[0]
 
 
-def phantom_noise(kind: str, sigma: float, dims: int = 3, *, slice_axis: int = -1, width: float = 0.8) -> NoiseModel:
+def phantom_noise(
+    kind: str, sigma: float, dims: int = 3, *, slice_axis: int | None = -1, width: float = 0.8
+) -> NoiseModel:
     """The distribution that :func:`add_noise` draws from: what there is to know about the noise.
 
     gaussian: x + n. rician: sqrt((x + n1)^2 + n2^2), the magnitude of a complex MR image. correlated: x + n with n
@@ -117,7 +119,7 @@ def phantom_noise(kind: str, sigma: float, dims: int = 3, *, slice_axis: int = -
         dims: number of axes of the image. For the model, which wants a channel axis first, all of them are spatial: ask
             for ``model.variance(clean[None])[0]``.
         slice_axis: "correlated", "ct", "zero-filled", "varying": axis of the image along which the slices lie; the two
-            axes of the plane are the last two of the others.
+            axes of the plane are the last two of the others. ``None`` for an image that is one slice: the last two.
         width: "correlated": standard deviation of the filter in voxels.
 
     Raises:
@@ -131,9 +133,9 @@ def phantom_noise(kind: str, sigma: float, dims: int = 3, *, slice_axis: int = -
         return RicianNoise(sigma)
     if kind not in ("correlated", "ct", "zero-filled", "varying"):
         return noise_model(kind, sigma)
-    if dims < 2 or not -dims <= slice_axis < dims:
+    if dims < 2 or not (slice_axis is None or -dims <= slice_axis < dims):
         raise InputError(f"slice axis is {slice_axis} for an image with {dims} axes: expected one of them")
-    plane = [axis for axis in range(dims) if axis != slice_axis % dims][-2:]
+    plane = [axis for axis in range(dims) if slice_axis is None or axis != slice_axis % dims][-2:]
     return noise_model(kind, sigma, axes=plane, width=width, factors=(1.5,) * len(plane))
 
 

@@ -21,7 +21,7 @@ from monai_diffdenoise.errors import InputError
 
 __all__ = ["StoredPixels"]
 
-_BLOCK_VOXELS = 1 << 20
+_BLOCK_VOXELS = 1 << 19
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn import functional as F
@@ -16,13 +16,16 @@ from monai_diffdenoise.transforms.scaling import AffineScaling
 __all__ = ["fuse_volume", "local_noise_variance", "posterior_fusion"]
 
 _NOISE_WINDOW, _SHARE_WINDOW, _PRIOR, _MARGIN = 15, 5, 0.1, 1.25
-# Voxels that are fused at a time, beside those around them.
-_RUN_VOXELS = 1 << 20
+# Voxels, and least slices, that are fused at a time, beside those around them.
+_RUN_VOXELS, _RUN_SLICES = 1 << 18, 8
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Some slices of a volume: wanted are ``start`` to ``stop`` of ``depth``, at hand ``first`` to ``last``."""
+    """Slices of a volume: wanted are ``start`` to ``stop`` of ``depth``, at hand ``halo`` more on each side.
+
+    At the ends of the volume at least ``2 * halo + 1`` are at hand, since pooling refuses less than its window.
+    """
 
     axis: int
     depth: int
@@ -32,23 +35,27 @@ class _Run:
 
     @property
     def first(self) -> int:
-        return max(self.start - self.halo, 0)
+        return max(min(self.start - self.halo, self.depth - 2 * self.halo - 1), 0)
 
     @property
     def last(self) -> int:
-        return min(self.stop + self.halo, self.depth)
+        return min(max(self.stop + self.halo, 2 * self.halo + 1), self.depth)
 
     def cut(self, volume: torch.Tensor) -> torch.Tensor:
         """The slices at hand, of the whole volume."""
         return volume.narrow(self.axis, self.first, self.last - self.first)
 
-    def core(self, part: torch.Tensor, axis: int | None = None) -> torch.Tensor:
+    def core(self, part: torch.Tensor) -> torch.Tensor:
         """The slices wanted, of those at hand."""
-        return part.narrow(self.axis if axis is None else axis, self.start - self.first, self.stop - self.start)
+        return part.narrow(self.axis, self.start - self.first, self.stop - self.start)
 
 
-def _whole(volume: torch.Tensor, axis: int) -> _Run:
-    return _Run(axis % 3, volume.shape[axis], 0, volume.shape[axis])
+def _mean_along(volume: torch.Tensor, axis: int, size: int, padding: int) -> torch.Tensor:
+    """Mean of ``size`` voxels along an axis, of those that lie inside."""
+    sizes, paddings = (
+        [value if other == axis else rest for other in range(3)] for value, rest in ((size, 1), (padding, 0))
+    )
+    return F.avg_pool3d(volume[None, None], sizes, 1, paddings, count_include_pad=False)[0, 0]
 
 
 def _box(volume: torch.Tensor, window: int, run: _Run | None = None) -> torch.Tensor:
@@ -61,12 +68,18 @@ def _box(volume: torch.Tensor, window: int, run: _Run | None = None) -> torch.Te
     for axis in range(3):
         # axis by axis: the same mean, forty times faster for a side of 15
         along = run is not None and axis == run.axis
-        size, side = [1, 1, 1], run.depth if run is not None and along else volume.shape[axis]
-        size[axis] = min(window, side if side % 2 else side - 1)
-        padding = [side // 2 for side in size]
-        volume = F.avg_pool3d(volume[None, None], size, 1, padding, count_include_pad=False)[0, 0]
+        side = run.depth if run is not None and along else volume.shape[axis]
+        size = min(window, side if side % 2 else side - 1)
+        reach = size // 2
         if run is not None and along:
-            volume = run.core(volume)
+            near = replace(run, halo=min(reach, run.halo))
+            volume = volume.narrow(axis, near.first - run.first, near.last - near.first)
+            if near.start - near.first == reach == near.last - near.stop:
+                volume = _mean_along(volume, axis, size, 0)
+            else:
+                volume = near.core(_mean_along(volume, axis, size, reach))
+        else:
+            volume = _mean_along(volume, axis, size, reach)
     return volume
 
 
@@ -97,7 +110,8 @@ def local_noise_variance(
     Returns:
         (X, Y, Z), in squared units of the volume.
     """
-    return _variance(volume, weight, sigma, distance, window, prior, _whole(volume, axis))
+    whole = _Run(axis % 3, volume.shape[axis], 0, volume.shape[axis])
+    return _variance(volume, weight, sigma, distance, window, prior, whole)
 
 
 def _variance(
@@ -107,12 +121,12 @@ def _variance(
     slices, matched = volume.movedim(run.axis, 0), weight.movedim(run.axis, 0)
     count = max(slices.shape[0] - distance, 0)
     energy, share = torch.zeros_like(slices), torch.zeros_like(slices)
-    difference = matched[:count] * (slices[distance:] - slices[:count]).square() / 2
+    difference = (slices[distance:] - slices[:count]).square_().mul_(matched[:count]).div_(2)
     # a pair tells as much of its second slice as of its first
     for start in (0, distance):
         energy[start : start + count] += difference
         share[start : start + count] += matched[:count]
-    stacked = _Run(0, run.depth, run.start, run.stop, run.halo)
+    stacked = replace(run, axis=0)
     variance = (_box(energy, window, stacked) + prior * sigma**2) / (_box(share, window, stacked) + prior)
     return variance.movedim(0, run.axis)
 
@@ -191,7 +205,7 @@ def fuse_volume(
     """
     result = torch.empty_like(denoised) if out is None else out
     axis, depth = axis % 3, noisy.shape[axis]
-    step, halo = max(1, _RUN_VOXELS // max(noisy.numel() // depth, 1)), _SHARE_WINDOW // 2
+    step, halo = max(_RUN_SLICES, _RUN_VOXELS // max(noisy.numel() // depth, 1)), _SHARE_WINDOW // 2
     total, kept = 0.0, denoised.narrow(axis, 0, 0)
     for start in range(0, depth, step):
         stop = min(start + step, depth)
@@ -205,7 +219,8 @@ def fuse_volume(
         # where the result takes the place of what was denoised, the slices in front are fused already
         rest = denoised.narrow(axis, start, run.last - start)
         around = torch.cat([kept.narrow(axis, kept.shape[axis] - (start - run.first), start - run.first), rest], axis)
-        kept = around.narrow(axis, max(stop - halo - run.first, 0), min(halo, stop - run.first)).clone()
+        before = min(2 * halo, stop - run.first)
+        kept = around.narrow(axis, stop - run.first - before, before).clone()
         removed = run.cut(noisy) - around
         share = _share(removed / scaling.scale, variance, _SHARE_WINDOW, _MARGIN, run)
         result.narrow(axis, start, stop - start).copy_(run.core(around) + share * run.core(removed))

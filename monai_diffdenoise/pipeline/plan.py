@@ -5,12 +5,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from monai_diffdenoise.analysis import SliceMeasurement, choose_axis_and_distance, measure_slices, pairing_verdict
+from monai_diffdenoise.analysis import (
+    NoiseMeasurement,
+    SliceMeasurement,
+    choose_axis_and_distance,
+    measure_slices,
+    pairing_verdict,
+)
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice, advise, measure_volume
 from monai_diffdenoise.pipeline.normalised import normalised
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
@@ -30,7 +38,9 @@ class Plan:
         distance: slices from one to its partner.
         reasons: one sentence for each choice.
         warnings: what the user should know.
-        measurement: what the choices rest on; None for repeats, which need no matching.
+        measurement: what the pairing rests on; None for repeats, which need no matching.
+        noise: what was measured of the noise, as plain types; None where it could not be.
+        advice: what the noise asks of a denoiser; None where it could not be measured.
     """
 
     method: str
@@ -40,6 +50,8 @@ class Plan:
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     measurement: SliceMeasurement | None
+    noise: dict[str, Any] | None = None
+    advice: NoiseAdvice | None = None
 
     def make_pairing(self) -> Pairing:
         """The transform that makes the pairs."""
@@ -51,12 +63,32 @@ class Plan:
         return kinds[self.pairing](axis=self.axis, distance=self.distance)
 
 
-def make_plan(volume: Volume, settings: DenoiseSettings) -> Plan:
+def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement | None = None) -> Plan:
     """Measure the volume and decide.
+
+    Args:
+        volume: as read.
+        settings: what the user asked for.
+        noise: measured already; None measures it.
 
     Raises:
         InputError: when the volume cannot be denoised from its slices or repeats; the sentence says why.
     """
+    plan = _plan_pairing(volume, settings)
+    if noise is None:
+        try:
+            noise = measure_volume(volume)
+        except InputError as error:
+            # too small to measure as a whole; its slices could be compared all the same
+            return replace(plan, warnings=(*plan.warnings, f"noise was not measured: {error}"))
+    advice = advise(noise)
+    warnings = plan.warnings
+    if not noise.certain:
+        warnings += ("noise could not be told from anatomy: its measured level is an upper bound",)
+    return replace(plan, noise=noise.to_json(), advice=advice, warnings=warnings)
+
+
+def _plan_pairing(volume: Volume, settings: DenoiseSettings) -> Plan:
     image = volume.image.as_tensor()
     if volume.spatial_dims != 3:
         raise InputError(
@@ -105,6 +137,11 @@ def _plan_repeats(volume: Volume, settings: DenoiseSettings, reasons: list[str])
     if count < 2:
         raise InputError(
             f"got {count} time point; pairing repeat needs a 4D series with at least 2 repeats of one image: "
+            "choose pairing neighbor"
+        )
+    if volume.channels != "time":
+        raise InputError(
+            f"got {count} components of one value (a vector or a color); pairing repeat needs repeats of one image: "
             "choose pairing neighbor"
         )
     axis = settings.axis if settings.axis is not None else volume.slice_axis

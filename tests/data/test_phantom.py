@@ -11,8 +11,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
-from monai_diffdenoise.data.phantom import NOISE_KINDS, add_noise, make_phantom, phantom_volume
+from monai_diffdenoise.data.phantom import NOISE_KINDS, add_noise, make_phantom, phantom_noise, phantom_volume
 from monai_diffdenoise.errors import InputError
 
 
@@ -130,6 +131,58 @@ def test_no_noise_of_strength_zero(kind: str) -> None:
 def test_noise_that_cannot_be_is_refused(change: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         add_noise(torch.zeros(4, 4, 4), **change)
+
+
+def test_first_kinds_of_noise_keep_their_voxels() -> None:
+    """Measurements in the docs rest on them."""
+    clean, sigma = make_phantom((24, 20, 10)), 0.1
+    generator = torch.Generator().manual_seed(7)
+    first, second = torch.randn(clean.shape, generator=generator), torch.randn(clean.shape, generator=generator)
+    assert torch.equal(add_noise(clean, "gaussian", sigma, seed=7), clean + sigma * first)
+    assert torch.equal(add_noise(clean, "rician", sigma, seed=7), torch.hypot(clean + sigma * first, sigma * second))
+    noise = add_noise(torch.zeros(24, 20, 10), "correlated", sigma, seed=7)
+    white = torch.randn((32, 28, 10), generator=torch.Generator().manual_seed(7)).double().numpy()
+    taps = np.exp(-0.5 * (np.arange(-4, 5) / 0.8) ** 2)
+    taps /= np.sqrt((taps**2).sum())
+    for axis in (0, 1):
+        white = ndimage.correlate1d(white, taps, axis=axis)
+    np.testing.assert_allclose(noise, sigma * white[4:-4, 4:-4], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", NOISE_KINDS)
+def test_phantom_noise_is_the_truth_about_added_noise(kind: str) -> None:
+    clean = make_phantom((64, 60, 24))
+    model = phantom_noise(kind, 0.1)
+    error = (add_noise(clean, kind, 0.1, seed=1) - model.mean(clean[None])[0]).square()
+    assert float(error.mean() / model.variance(clean[None]).mean()) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", ["ct", "zero-filled", "correlated"])
+@pytest.mark.parametrize("slice_axis", [0, 1, -1])
+def test_plane_of_correlated_kinds_is_across_the_slices(kind: str, slice_axis: int) -> None:
+    noise = add_noise(torch.zeros(40, 42, 44), kind, 1.0, slice_axis=slice_axis).movedim(slice_axis, 0)
+    model = phantom_noise(kind, 1.0, slice_axis=slice_axis)
+    assert abs(_correlation(noise[:-1], noise[1:])) < 0.03
+    lag = [0 if axis == slice_axis % 3 else 1 for axis in range(3)]
+    assert _correlation(noise[:, :-1, :-1], noise[:, 1:, 1:]) == pytest.approx(model.autocorrelation(lag), abs=0.03)
+
+
+@pytest.mark.parametrize("kind", NOISE_KINDS)
+@pytest.mark.parametrize("shape", [(2, 12, 10, 4), (12, 10)])
+def test_series_and_single_slices_take_noise(kind: str, shape: tuple[int, ...]) -> None:
+    clean = torch.full(shape, 0.5)
+    if kind == "ct" and len(shape) == 2:
+        with pytest.raises(InputError, match="along 2 axes"):
+            add_noise(clean, kind, 0.1)
+    else:
+        assert add_noise(clean, kind, 0.1).shape == shape
+
+
+def test_an_image_of_one_slice_is_all_plane() -> None:
+    noise = add_noise(torch.zeros(200, 200), "ct", 1.0, slice_axis=None)
+    for axis in (0, 1):
+        lag1 = _correlation(noise.narrow(axis, 0, 199), noise.narrow(axis, 1, 199))
+        assert lag1 == pytest.approx(0.406, abs=0.03)
 
 
 def test_volume_holds_the_phantom_and_takes_noise() -> None:

@@ -56,7 +56,9 @@ class RandNoise(RandomizableTransform):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(prob)
-        self.noise = (noise,) if isinstance(noise, (str, NoiseModel)) else tuple(noise)
+        if isinstance(noise, str) or not isinstance(noise, Sequence):
+            noise = [noise]
+        self.noise = tuple(noise)
         self.level = _limits(level)
         self.seed, self.shared_channels, self.options = seed, shared_channels, dict(options or {})
         if not self.noise:
@@ -81,7 +83,8 @@ class RandNoise(RandomizableTransform):
     def randomize(self, data: Any = None) -> None:
         """Draw whether, which, how much, and the seed of the noise."""
         super().randomize(None)
-        choice, share = self.noise[self.R.randint(len(self.noise))], self.R.uniform()
+        # Not randint, which draws again now and then: the state moves on by the same steps for any number of models.
+        choice, share = self.noise[int(self.R.uniform() * len(self.noise))], self.R.uniform()
         self.draw_seed = derive_seed(*self.R.randint(2**32, size=2, dtype=np.uint32))
         if isinstance(choice, str):
             low, high = self.limits()
@@ -101,13 +104,13 @@ class RandNoise(RandomizableTransform):
             randomize: draw anew; otherwise, what was drawn last is used again.
 
         Returns:
-            float32 with noise, see :func:`noisy_image`; without, the image as a tensor of its own type.
+            float32, with noise or without; see :func:`noisy_image`.
         """
         if randomize:
             self.restart(img)
             self.randomize()
         if not self._do_transform:
-            plain: torch.Tensor = convert_to_tensor(img, track_meta=get_track_meta())
+            plain: torch.Tensor = convert_to_tensor(img, dtype=torch.float32, track_meta=get_track_meta())
             return plain
         return noisy_image(img, self.model, self.draw_seed, self.shared_channels)
 

@@ -25,7 +25,8 @@ APODIZATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 """Window of the ramp filter, as a function of frequency / cutoff from 0 to 1."""
 
-# Odd, so that the kernel has a middle; the noise of the default window is correlated by less than 1e-4 at its reach.
+# Odd, so that the kernel has a middle. At its reach the noise is correlated by 1e-5 with the default window and by 2e-3
+# with the hardest one.
 _FBP_SIZE = 65
 
 

@@ -124,13 +124,11 @@ def _classical_slopes(knots: torch.Tensor, nodes: torch.Tensor, density: torch.T
 
 
 def _hat_integrals(points: torch.Tensor, knots: torch.Tensor) -> torch.Tensor:
-    """Integrals from 0 of the piecewise linear functions that are 1 at one knot: (points, knots)."""
+    """Integrals of the piecewise linear functions that are 1 at one knot, but for a constant: (points, knots)."""
     t = ((points[:, None] - knots) / _STEP).clamp(-1, 1)
     rising, falling = t.clamp(max=0), t.clamp(min=0)
     falling[:, -1] = 0
-    integrals = _STEP * ((1 + rising) ** 2 / 2 + falling - falling**2 / 2)
-    integrals[:, 0] -= _STEP / 2
-    return integrals
+    return _STEP * ((1 + rising) ** 2 / 2 + falling - falling**2 / 2)
 
 
 def _least_squares(start: torch.Tensor, covariance: torch.Tensor, step: float, bends: torch.Tensor) -> torch.Tensor:

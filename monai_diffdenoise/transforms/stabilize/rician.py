@@ -64,7 +64,7 @@ class RicianStabilizer(Stabilizer):
     def _unbiased_inverse(self, stabilized: torch.Tensor) -> torch.Tensor:
         floor, high, table = _signal_of_mean(self.coils)
         # E[z] leaves the floor with the square of the signal, so the signal is smooth over the root of the distance
-        above = ~(stabilized <= floor)
+        above = stabilized > floor
         distance = torch.where(above, stabilized - floor, torch.ones_like(stabilized)).clamp(max=high - floor)
         signal = torch.where(above, table(distance.sqrt()), torch.zeros_like(stabilized))
         beyond = self._strong(stabilized.clamp(min=high)) - self._strong(torch.tensor(high, dtype=torch.float64))

@@ -61,6 +61,12 @@ def test_no_signal_has_no_noise_and_returns() -> None:
     assert stabilizer.inverse(torch.zeros(1)).tolist() == [0.0]
 
 
+def test_negative_values_come_back_on_the_line() -> None:
+    stabilizer = LogGammaStabilizer(3, 0.1)
+    values = torch.tensor([-7.0, -0.02], dtype=torch.float64)
+    assert torch.allclose(stabilizer.inverse(stabilizer.forward(values)), values)
+
+
 def test_curve_is_a_line_below_the_floor_and_a_logarithm_above() -> None:
     stabilizer = LogGammaStabilizer(1, 2.0)
     values = torch.tensor([-4.0, 0.0, 1.0, 2.0, 2 * math.e, 2 * math.e**5], dtype=torch.float64)
