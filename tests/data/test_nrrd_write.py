@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,3 +168,16 @@ def test_same_volume_gives_the_same_bytes(tmp_path):
     for name in ("a.nrrd", "b.nrrd"):
         write_volume(volume, tmp_path / name)
     assert (tmp_path / "a.nrrd").read_bytes() == (tmp_path / "b.nrrd").read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+def test_what_was_skipped_is_not_written(tmp_path, encoding):
+    array = np.arange(60, dtype="<i2").reshape(3, 4, 5)
+    body = b"xyz" + array.tobytes(order="F")
+    text = "NRRD0004\ntype: short\ndimension: 3\nsizes: 3 4 5\nline skip: 1\nbyte skip: 3\nendian: little\n"
+    packed = gzip.compress(body) if encoding == "gzip" else body
+    (tmp_path / "in.nrrd").write_bytes(f"{text}encoding: {encoding}\n\nline\n".encode() + packed)
+    write_volume(read_volume(tmp_path / "in.nrrd"), tmp_path / "out.nrrd")
+    values, header = nrrd.read(str(tmp_path / "out.nrrd"))
+    np.testing.assert_array_equal(values, array)
+    assert "byte skip" not in header and "line skip" not in header

@@ -164,15 +164,27 @@ def test_refusals(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_other_files_of_an_ome_tiff_are_not_opened(tmp_path):
-    data = STACK[:, 0].astype("u2")
-    path = save(tmp_path, data[:1], "one.ome.tif", metadata={"axes": "ZYX"})
-    raw = path.read_bytes()
-    named = raw.replace(b'SizeZ="1"', b'SizeZ="2"')
-    assert named != raw
-    path.write_bytes(named)
-    with pytest.raises(InputError):
-        read_volume(path)
+def test_other_files_of_an_ome_tiff_are_not_opened(tmp_path, monkeypatch):
+    data = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
+        for z in range(2)
+    )
+    for z in range(2):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{z}"><Image ID="Image:0">'
+            '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="17" SizeY="20" SizeZ="2" SizeC="1" '
+            f'SizeT="1">{data}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(tmp_path / f"{z}.ome.tif", PLANE, description=xml, metadata=None)
+    opened = []
+    original = tifffile.tifffile.FileHandle.open
+    monkeypatch.setattr(tifffile.tifffile.FileHandle, "open", lambda self: opened.append(self) or original(self))
+    tifffile.imread(tmp_path / "0.ome.tif")
+    assert len(opened) > 1, "tifffile itself does"
+    opened.clear()
+    volume = read_volume(tmp_path / "0.ome.tif")
+    # Once for the pages, once for the pixels: the page that this file holds.
+    assert {handle.name for handle in opened} == {"0.ome.tif"} and volume.image.shape == (1, 17, 20)
 
 
 def test_nothing_is_printed(tmp_path, capfd, caplog):
