@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from monai_diffdenoise.data.dicom_frames import derive_frames
@@ -175,7 +176,7 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
         return []
     if value is None:
         return []
-    return [str(v) for v in ([value] if isinstance(value, (str, int, float)) else list(value))]
+    return [str(v) for v in (value if isinstance(value, (MultiValue, list, tuple)) else [value])]
 
 
 def _description(series: DerivedSeries) -> str:
