@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.filewriter import correct_ambiguous_vr
+from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, generate_uid
 
 from monai_diffdenoise.data.atomic import atomic_file, atomic_folder
@@ -134,7 +135,7 @@ def _write(
         frames = np.ascontiguousarray(array[time].transpose(2, 1, 0))
         name = unit if unit is not None else unit_of(header, items[0], quantity)
         built = _build(frames, items, header, quantity, name, series, time)
-        _take_identity(built, header, items, series)
+        _take_identity(built, header, items, series, source.layout == "enhanced")
         # The source's bytes are written as they are only if nothing seems left to be encoded.
         correct_ambiguous_vr(built, is_little_endian=True)
         built.set_original_encoding(False, True, built._character_set)
@@ -206,12 +207,14 @@ def _placeholder(item: Slice, index: int) -> Dataset:
     return stub
 
 
-def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: DerivedSeries) -> None:
+def _take_identity(
+    built: Any, header: FileDataset, items: list[Slice], series: DerivedSeries, framed: bool
+) -> None:
     """Put the patient, the study and the true source images in the places of the placeholders."""
     for tag in list(built.keys()):
         if tag.group in _PATIENT_GROUPS:
             del built[tag]
-    shared = {header[keyword].tag for keyword in _SHARED if keyword in header}
+    shared = {Tag(keyword) for keyword in _SHARED}
     for tag in list(header.keys()):
         if tag in shared or (tag.group in _PATIENT_GROUPS and not tag.is_private):
             built._dict[tag] = header.get_item(tag)
@@ -221,9 +224,8 @@ def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: 
     for group in built.PerFrameFunctionalGroupsSequence:
         origin = group.DerivationImageSequence[0].SourceImageSequence
         index = int(str(origin[0].ReferencedSOPInstanceUID).rpartition(".")[2]) - 1
-        many = len({item.sop_instance for item in items}) < len(items) and items[index].tile is None
         step = group.DerivationImageSequence[0]
-        step.SourceImageSequence = [source_image(items[index], items[index].frame if many else None)]
+        step.SourceImageSequence = [source_image(items[index], items[index].frame if framed else None)]
         if series.derivation:
             step.DerivationDescription = series.derivation[:1024]
     unique = {item.sop_instance: source_image(item) for item in items}

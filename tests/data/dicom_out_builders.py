@@ -340,7 +340,8 @@ def csa_header(entries: dict[str, Sequence[str]], version: int = 2) -> bytes:
     first = 0 if version == 2 else max(6, len(next(iter(entries.values()))))
     for name, values in entries.items():
         items = max(6, len(values))
-        raw += struct.pack("<64si4siii", name.encode(), len(values), b"FD", 6, items, 77)
+        vr = b"LO" if any(" " in value for value in values) else b"FD"
+        raw += struct.pack("<64si4siii", name.encode(), len(values), vr, 6, items, 77)
         for index in range(items):
             text = values[index].encode() + b"\0" if index < len(values) else b""
             size = len(text)
