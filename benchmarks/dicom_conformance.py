@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from monai_diffdenoise.data import ReadOptions, Volume, read_volume, write_volum
 from monai_diffdenoise.data.dicom_files import is_dicom, read_dataset
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["complaints", "new_errors"]
+__all__ = ["Trip", "complaints", "new_errors", "source_of", "stacks", "trip"]
 
 # PS3.3 C.8.13.4 lets derived images keep what it requires of original ones ("May be present otherwise"); the dciodvfy
 # of dicom3tools 1.00~20220618 does not know that of this one module.
@@ -117,14 +117,15 @@ def _changed(volume: Volume) -> tuple[Volume, np.ndarray]:
     return volume.with_image(image), same
 
 
-def _stored(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers on the disk, and where they are padding."""
-    out, padding = np.empty(volume.image.shape, np.int64), np.zeros(volume.image.shape, bool)
+def _stored(volume: Volume) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The numbers on the disk, where they are padding, and the rescale unit."""
+    shape = volume.image.shape
+    out, padding, unit = np.empty(shape, np.int64), np.zeros(shape, bool), np.empty(shape)
     for block in volume.source.blocks():
-        out[block.index] = block.stored
+        out[block.index], unit[block.index] = block.stored, abs(block.slope)
         if block.keep is not None:
             padding[block.index] = block.keep
-    return out, padding
+    return out, padding, unit
 
 
 def _tags(old: Dataset, new: Dataset) -> str:
@@ -144,58 +145,125 @@ def _value(dataset: Dataset, tag: int) -> object:
         return None
 
 
-def _row(name: str, volume: Volume, work: Path) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Trip:
+    """What became of one stack on its way through the writer.
+
+    Args:
+        name: of the input.
+        files: how many were written.
+        errors: of dciodvfy, before and after.
+        new_errors: errors of a derived file that its source does not have.
+        warnings: of dciodvfy, before and after.
+        shape: of the image.
+        dtype: number type on the disk, before and after.
+        affine: largest change, mm.
+        error: largest difference between what was asked for and what was read again, in rescale units.
+        exact: whether voxels that were left alone, and padding, came back bit for bit.
+        tags: see :func:`_tags`.
+    """
+
+    name: str
+    files: int
+    errors: tuple[int, int]
+    new_errors: collections.Counter[str]
+    warnings: tuple[int, int]
+    shape: tuple[int, ...]
+    dtype: tuple[str, str]
+    affine: float
+    error: float
+    exact: bool
+    tags: str
+
+    @property
+    def conformance(self) -> str:
+        """Row of the first table."""
+        (a, b), (c, d) = self.errors, self.warnings
+        return f"| {self.name} | {self.files} | {a} / {b} | {self.new_errors.total()} | {c} / {d} |"
+
+    @property
+    def round_trip(self) -> str:
+        """Row of the second table."""
+        shape, exact = "x".join(map(str, self.shape)), "yes" if self.exact else "NO"
+        types = " / ".join(self.dtype)
+        return f"| {self.name} | {shape} | {types} | {self.affine:.2g} | {self.error:.2f} | {exact} | {self.tags} |"
+
+
+def trip(name: str, volume: Volume, work: Path) -> Trip:
+    """Change a volume, write it, check every file and read it again.
+
+    Args:
+        name: of the input.
+        volume: it came from DICOM.
+        work: an empty folder.
+    """
     changed, same = _changed(volume)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         written = write_volume(changed, work / "out", derivation="check")
         back = read_volume(work / "out", options=ReadOptions(burned_in="take", uneven="take", cine="time"))
-    sources = {item.sop_instance: item.fingerprint.path for item in volume.source.all_slices}  # type: ignore[attr-defined]
-    old, new, fresh, before, after = 0, 0, 0, 0, 0
+    items = volume.source.all_slices  # type: ignore[attr-defined]
+    sources = {item.sop_instance: item.fingerprint.path for item in items}
+    errors, cautions = np.zeros(2, int), np.zeros(2, int)
+    fresh: collections.Counter[str] = collections.Counter()
     tags = ""
-    for file in sorted((work / "out").iterdir()):
+    files = sorted((work / "out").iterdir())
+    for file in files:
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
         source = sources[source_of(dataset)]
         checked = _checkable(source, work)
-        a, b = complaints(checked), complaints(file)
-        old, new, fresh = old + a.total(), new + b.total(), fresh + (b - a).total()
-        before, after = before + complaints(checked, "Warning").total(), after + complaints(file, "Warning").total()
+        before, after = complaints(checked), complaints(file)
+        errors += before.total(), after.total()
+        fresh += after - before
+        cautions += complaints(checked, "Warning").total(), complaints(file, "Warning").total()
         tags = tags or _tags(pydicom.dcmread(source, stop_before_pixels=True, force=True), dataset)
-    files = len(list((work / "out").iterdir()))
-    unit = np.abs([item.slope for item in volume.source.all_slices]).max()  # type: ignore[attr-defined]
-    (stored, padding), (again, _) = _stored(volume), _stored(back)
-    error = np.abs(back.image.numpy() - changed.image.numpy())[~padding].max() / unit
-    place = np.abs(back.image.affine.numpy() - volume.image.affine.numpy()).max()
-    exact = np.array_equal(again[same | padding], stored[same | padding])
-    first = f"| {name} | {files} | {old} / {new} | **{fresh}** | {before} / {after} |"
-    shape = "x".join(map(str, volume.image.shape))
-    second = f"| {name} | {shape} | {written.dtype} | {place:.2g} | {error:.2f} | {'yes' if exact else 'NO'} | {tags} |"
-    return first, second
+    (stored, padding, unit), (again, _, _) = _stored(volume), _stored(back)
+    wanted, given = changed.image.numpy(), volume.image.numpy()
+    # All sides are float32, whose last digit is not the writer's.
+    digit = np.spacing(np.maximum(np.abs(wanted), np.abs(given)))
+    error = (np.abs(back.image.numpy() - wanted) - digit) / unit
+    return Trip(
+        name=name,
+        files=len(files),
+        errors=(int(errors[0]), int(errors[1])),
+        new_errors=fresh,
+        warnings=(int(cautions[0]), int(cautions[1])),
+        shape=tuple(volume.image.shape),
+        dtype=(items[0].dtype.name, written.dtype),
+        affine=float(np.abs(back.image.affine.numpy() - volume.image.affine.numpy()).max()),
+        error=float(error[~padding].max()),
+        exact=bool(np.array_equal(again[same | padding], stored[same | padding])),
+        tags=tags,
+    )
+
+
+def stacks(folder: Path) -> Iterator[tuple[str, Volume | str]]:
+    """Every stack of every series below a folder: its name, and the volume or why it is refused."""
+    for name, path, options in _inputs(folder):
+        yield from _volumes(name, path, options)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
-    first, second, refused = [], [], []
+    trips, refused = [], []
     for folder in parser.parse_args().folders:
-        for name, path, options in _inputs(folder):
-            for title, volume in _volumes(name, path, options):
-                if isinstance(volume, str):
-                    refused.append(f"| {title} | {volume} |")
-                    continue
-                with tempfile.TemporaryDirectory() as work:
-                    one, two = _row(title, volume, Path(work))
-                first.append(one)
-                second.append(two)
+        for title, volume in stacks(folder):
+            if isinstance(volume, str):
+                refused.append(f"| {title} | {volume} |")
+                continue
+            with tempfile.TemporaryDirectory() as work:
+                trips.append(trip(title, volume, Path(work)))
     print("| input | files | errors before / after | new errors | warnings before / after |\n|---|---|---|---|---|")
-    print("\n".join(first))
+    print("\n".join(item.conformance for item in trips))
     print(
-        "\n| input | shape | stored as | largest change of the affine, mm | largest error, rescale units | "
-        "untouched voxels bit for bit | public attributes kept / changed / dropped / added, private kept |"
+        "\n| input | shape | stored as, before / after | largest change of the affine, mm | "
+        "largest error, rescale units | untouched voxels bit for bit | "
+        "public attributes kept / changed / dropped / added, private kept |"
         "\n|---|---|---|---|---|---|---|"
     )
-    print("\n".join(second))
+    print("\n".join(item.round_trip for item in trips))
     print("\n| refused | message |\n|---|---|")
     print("\n".join(refused))
 
