@@ -22,7 +22,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from monai_diffdenoise.data.dicom_frames import derive_frames
+from monai_diffdenoise.data.dicom_derive_groups import derive_groups
 from monai_diffdenoise.data.dicom_lossy import mark_lossy
 from monai_diffdenoise.data.dicom_private import drop_private
 from monai_diffdenoise.data.dicom_reencode import to_explicit_little
@@ -128,7 +128,7 @@ def derive(
     _drop(dataset)
     text = _description(series)
     chosen = list(range(frames)) if first.tile is not None else [item.frame for item in items]
-    grouped = derive_frames(dataset, first, chosen, frames, text=text, keep_private=series.keep_private)
+    grouped = derive_groups(dataset, first, chosen, frames, text=text, keep_private=series.keep_private)
     if not series.keep_private:
         drop_private(dataset)
     to_explicit_little(dataset)

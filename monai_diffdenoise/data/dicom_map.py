@@ -207,9 +207,7 @@ def _placeholder(item: Slice, index: int) -> Dataset:
     return stub
 
 
-def _take_identity(
-    built: Any, header: FileDataset, items: list[Slice], series: DerivedSeries, framed: bool
-) -> None:
+def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: DerivedSeries, framed: bool) -> None:
     """Put the patient, the study and the true source images in the places of the placeholders."""
     for tag in list(built.keys()):
         if tag.group in _PATIENT_GROUPS:

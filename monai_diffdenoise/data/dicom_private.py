@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from monai_diffdenoise.data.dicom_csa import thin_csa
+from monai_diffdenoise.data.csa_thin import thin_csa
 from monai_diffdenoise.data.dicom_reencode import public_vr
 
 __all__ = ["KEPT_PRIVATE", "drop_private"]
@@ -26,7 +26,7 @@ KEPT_PRIVATE: dict[tuple[str, int, int], str] = {
     (_SIEMENS, 0x0019, 0x0A): "number of images in a mosaic",
     (_SIEMENS, 0x0019, 0x29): "moment of each slice of a mosaic",
     (_SIEMENS, 0x0019, 0x28): "pace of the phase encoding, for distortion correction",
-    (_CSA, 0x0029, 0x10): "slice normal of a mosaic; rewritten with the entries of dicom_csa only",
+    (_CSA, 0x0029, 0x10): "slice normal of a mosaic; rewritten with the entries of csa_thin only",
     # Scale: numbers that turn the stored values into comparable ones.
     (_PHILIPS_MR, 0x2005, 0x0D): "scale intercept of MR values",
     (_PHILIPS_MR, 0x2005, 0x0E): "scale slope of MR values",

@@ -131,9 +131,11 @@ def write_dicom(
     if not first.study:
         warnings.warn("the source has no Study Instance UID, so the derived series has none either", stacklevel=2)
     image = volume.image.as_tensor().numpy()
-    digest = hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+    digest = hashlib.sha256()
+    for moment in image:
+        digest.update(np.ascontiguousarray(moment).data)
     settings = f"{PRODUCT} {product_version()} {derivation} private={keep_private}"
-    series_uid = generate_uid(entropy_srcs=[first.series, first.sop_instance, digest, settings])
+    series_uid = generate_uid(entropy_srcs=[first.series, first.sop_instance, digest.hexdigest(), settings])
     writer = _Writer(source, image, DerivedSeries(series_uid, derivation, keep_private))
     if is_dicom_name(path):
         with atomic_file(path, overwrite=overwrite) as stream:
@@ -167,11 +169,13 @@ class _Writer:
         header = self._source.dataset(first)
         tiled = first.tile is not None
         count = 1 if tiled else len(part.slices)
-        # The header loses what decoding needs, so several frames take a second copy; one frame is decoded before.
-        body = header if count == 1 else self._source.dataset(first)
-        frames: Iterator[np.ndarray] = self._picture(part, body) if tiled else self._frames(part, body)
-        if count == 1:
-            frames = iter(list(frames))
+        if tiled:
+            frames = iter([mosaic_picture(header, part.items, self._pixels(part))])
+        elif count == 1:
+            # The header is about to lose what decoding needs.
+            frames = iter(list(self._pixels(part, header)))
+        else:
+            frames = self._pixels(part)
         try:
             with quiet():
                 derive(header, part.items, self._series, place, place + 1 if self._renumber else None)
@@ -188,16 +192,13 @@ class _Writer:
                 "repair the file, or write a .nii.gz file instead"
             ) from error
 
-    def _frames(self, part: _Part, body: FileDataset) -> Iterator[np.ndarray]:
+    def _pixels(self, part: _Part, dataset: FileDataset | None = None) -> Iterator[np.ndarray]:
         """Stored numbers of one slice after the other, (rows, columns)."""
         for time, position, _ in part.slices:
-            block = self._source.block(time, position, body)
+            block = self._source.block(time, position, dataset)
             stored, lost = encode_block(block, self._image[block.index], block.encoding)
             self.clipped += lost
             yield stored[0, :, :, 0].T
-
-    def _picture(self, part: _Part, body: FileDataset) -> Iterator[np.ndarray]:
-        yield mosaic_picture(body, part.items, self._frames(part, body))
 
 
 def _parts(source: DicomSource) -> list[_Part]:

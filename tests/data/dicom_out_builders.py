@@ -333,11 +333,9 @@ def make_cine(path: Path, frames: int = 5, edit: Edit | None = None) -> Path:
     return path
 
 
-def csa_header(entries: dict[str, Sequence[str]], version: int = 2) -> bytes:
+def csa_header(entries: dict[str, Sequence[str]]) -> bytes:
     """Siemens' format of named values: name, multiplicity, VR, items of a length and a text each."""
-    raw = (b"SV10\4\3\2\1" if version == 2 else b"") + struct.pack("<2I", len(entries), 77)
-    # Version 1 counts the lengths of values from the number of items of its first entry.
-    first = 0 if version == 2 else max(6, len(next(iter(entries.values()))))
+    raw = b"SV10\4\3\2\1" + struct.pack("<2I", len(entries), 77)
     for name, values in entries.items():
         items = max(6, len(values))
         vr = b"LO" if any(" " in value for value in values) else b"FD"
@@ -345,7 +343,7 @@ def csa_header(entries: dict[str, Sequence[str]], version: int = 2) -> bytes:
         for index in range(items):
             text = values[index].encode() + b"\0" if index < len(values) else b""
             size = len(text)
-            raw += struct.pack("<4i", size + first, size, 77, size) + text + b"\0" * (-size % 4)
+            raw += struct.pack("<4i", size, size, 77, size) + text + b"\0" * (-size % 4)
     return raw + b"\0" * 4
 
 

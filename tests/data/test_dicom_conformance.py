@@ -22,7 +22,7 @@ from tests.data.dicom_out_builders import (
     mosaic_volume,
 )
 from tests.data.test_dicom_classes import CLASSES
-from tests.data.test_dicom_frames import stack
+from tests.data.test_dicom_derive_groups import stack
 
 pytestmark = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
 

@@ -19,7 +19,7 @@ from monai_diffdenoise.data.dicom_quantities import QUANTITIES
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
 from tests.data.dicom_out_builders import describe, hand_volume, make_cine, make_enhanced, make_mosaic, mosaic_volume
-from tests.data.test_dicom_frames import stack
+from tests.data.test_dicom_derive_groups import stack
 
 pytest.importorskip("highdicom")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from monai_diffdenoise.data.dicom_csa import CSA_ENTRIES
+from monai_diffdenoise.data.csa_thin import CSA_ENTRIES
 from monai_diffdenoise.data.dicom_write import write_dicom
 from tests.data.dicom_out_builders import CSA_SOURCE, make_mosaic, mosaic_volume
 

@@ -39,10 +39,10 @@ def thin_csa(raw: bytes) -> bytes | None:
     """Rewrite a CSA header with nothing in it but :data:`CSA_ENTRIES`.
 
     Args:
-        raw: value of the attribute, of either version of the format.
+        raw: value of the attribute.
 
     Returns:
-        the short header, version 2; None when nothing of it is left, or it is damaged.
+        the short header; None when nothing of it is left, it is damaged, or of version 1 (before 2003).
     """
     try:
         kept = [entry for name, entry in _entries(raw) if name in CSA_ENTRIES]
@@ -52,26 +52,21 @@ def thin_csa(raw: bytes) -> bytes | None:
 
 
 def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the entries that hold values: name, and the bytes that say the same in version 2."""
-    second = raw[:8] == _MAGIC
-    at = 8 if second else 0
+    """Yield the entries that hold values: name, and the bytes that say the same."""
+    at = len(_MAGIC)
     count, _ = struct.unpack_from("<2I", raw, at)
     at += 8
-    if not 0 < count <= _MOST_TAGS:
-        raise ValueError("implausible number of entries")
-    base: int | None = None
+    if raw[: len(_MAGIC)] != _MAGIC or not 0 < count <= _MOST_TAGS:
+        raise ValueError("another format")
     for _ in range(count):
         name, multiplicity, vr, kind, items, _ = _TAG.unpack_from(raw, at)
         at += _TAG.size
         if not 0 <= items <= _MOST_ITEMS:
             raise ValueError("implausible number of values")
-        # Version 1 counts lengths from the number of items of its first entry.
-        base = items if base is None else base
         values = []
         for _ in range(items):
-            header = _ITEM.unpack_from(raw, at)
+            _, length, _, _ = _ITEM.unpack_from(raw, at)
             at += _ITEM.size
-            length = header[1] if second else max(header[0] - base, 0)
             if length < 0 or at + length > len(raw):
                 raise ValueError("a value ends behind the header")
             values.append(raw[at : at + length])

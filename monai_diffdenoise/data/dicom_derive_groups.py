@@ -18,7 +18,7 @@ from monai_diffdenoise.data.dicom_references import smoothing, source_image
 from monai_diffdenoise.data.dicom_slice import Slice
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["derive_frames"]
+__all__ = ["derive_groups"]
 
 _PER_FRAME, _SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
 # Their index values are the attributes' own values, by definition.
@@ -34,7 +34,7 @@ _SUMMARIES = (
 _MIXED = "MIXED"
 
 
-def derive_frames(
+def derive_groups(
     dataset: Dataset, item: Slice, chosen: Sequence[int], total: int, *, text: str, keep_private: bool
 ) -> bool:
     """Reduce a multi-frame dataset to some of its frames and mark each as derived.
