@@ -30,9 +30,11 @@ from monai_diffdenoise.errors import InputError
 
 __all__ = ["Trip", "complaints", "new_errors", "source_of", "stacks", "trip"]
 
-# PS3.3 C.8.13.4 lets derived images keep what it requires of original ones ("May be present otherwise"); the dciodvfy
-# of dicom3tools 1.00~20220618 does not know that of this one module.
-_DEFECT = re.compile(r"Attribute present when condition unsatisfied .* Module=<MRPulseSequence>")
+# PS3.3 C.8.13.4 and C.7.6.18.3 let derived images keep what they require of original ones ("May be present otherwise");
+# the dciodvfy of dicom3tools 1.00~20220618 does not know that of these two modules.
+_DEFECT = re.compile(
+    r"Attribute present when condition unsatisfied .* Module=<(MRPulseSequence|BulkMotionSynchronization)>"
+)
 _VALUE = re.compile(r"(?<== )<[^>]*>|(?<=value )<[^>]*>")
 # A bad UID of the source stays bad where the derived object refers to it.
 _PLACE = re.compile(r'(?<=for UID) - "[^"]*" in .*')
