@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -30,9 +29,7 @@ def test_nothing_depends_on_how_many_pairs_are_compared_at_a_time(
 ) -> None:
     expected = measure_slices(stack, 0, distance)
     monkeypatch.setattr(sigma, "_PART_VOXELS", slices * 40 * 48)
-    found = measure_slices(stack, 0, distance)
-    assert found.structure_ratio == pytest.approx(expected.structure_ratio, rel=1e-9)
-    assert replace(found, structure_ratio=expected.structure_ratio) == expected
+    assert measure_slices(stack, 0, distance) == expected
 
 
 def test_both_directions_are_told_apart(stack: torch.Tensor) -> None:
