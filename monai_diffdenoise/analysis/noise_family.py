@@ -76,7 +76,10 @@ class NoiseCurve:
         clean, bright = self.structure < _CLEAN, self.mean > self.threshold
         if clean.sum() >= min(3, len(clean)) and (clean & bright).any():
             return clean, True
-        limit = np.sort(self.structure[bright])[: 3 if clean.any() else 5].max() if bright.any() else np.inf
+        if not bright.any():
+            # nothing is brighter than the threshold on average: all of it is the object, or all of it air
+            bright = np.ones_like(bright)
+        limit = np.sort(self.structure[bright])[: 3 if clean.any() else 5].max()
         return clean | (bright & (self.structure <= limit)), False
 
 

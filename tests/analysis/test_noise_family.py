@@ -90,3 +90,10 @@ def test_magnitude_variance_is_that_of_the_law():
     np.testing.assert_allclose(family.variance(mean), variance, rtol=1e-3)
     # below the floor of 1.2533 sigma there is no such mean
     assert family.variance(0.0) == pytest.approx(0.09 * 0.4292, rel=1e-3)
+
+
+def test_no_group_above_the_threshold():
+    one = NoiseCurve(np.array([0.1]), np.array([0.01]), np.array([50]), np.array([5.0]), lowest=-1.0, threshold=0.2)
+    found = fit_family(one)
+    assert not found.certain
+    assert found.variance(0.1) == pytest.approx(0.01)

@@ -94,7 +94,7 @@ def _attempt(source: Path, folder: Path) -> tuple[str, str]:
             volume = read_volume(source)
         denoised, text = volume.with_image(volume.image), "written back, not denoised"
         if volume.image.numel() <= _VOXELS:
-            settings = DenoiseSettings(preset="fast", iterations=2, channels=2, validate_every=2, patch_size=16)
+            settings = DenoiseSettings(preset="fast", iterations=2, channels=4, validate_every=2, patch_size=16)
             with contextlib.suppress(InputError):
                 # images that cannot be denoised from themselves are still read and written
                 result = denoise_volume(volume, settings)
