@@ -31,7 +31,7 @@ from monai_diffdenoise.data.dicom_derive import (
     texts,
 )
 from monai_diffdenoise.data.dicom_files import quiet
-from monai_diffdenoise.data.dicom_quantities import QUANTITIES, UNITS, unit_of
+from monai_diffdenoise.data.dicom_quantities import QUANTITIES, UNITS, groups_of, unit_of
 from monai_diffdenoise.data.dicom_read import DicomSource
 from monai_diffdenoise.data.dicom_reencode import to_explicit_little
 from monai_diffdenoise.data.dicom_references import source_image
@@ -167,7 +167,7 @@ def _build(
     number = (texts(header, "SeriesNumber") or ["0"])[0]
     place = 1 + list(QUANTITIES).index(quantity)
     return ParametricMap(
-        source_images=[_placeholder(item, index) for index, item in enumerate(items)],
+        source_images=[_placeholder(item, index, header, len(items)) for index, item in enumerate(items)],
         pixel_array=frames,
         series_instance_uid=series.uid,
         series_number=(int(number) if number.isdigit() else 0) + SERIES_NUMBER_OFFSET + place,
@@ -191,7 +191,7 @@ def _build(
     )
 
 
-def _placeholder(item: Slice, index: int) -> Dataset:
+def _placeholder(item: Slice, index: int, header: Dataset, count: int) -> Dataset:
     """A classic image at the place of a slice, of nobody."""
     assert item.orientation is not None and item.position is not None and item.spacing is not None
     stub = Dataset()
@@ -201,10 +201,23 @@ def _placeholder(item: Slice, index: int) -> Dataset:
     stub.AccessionNumber, stub.StudyID, stub.StudyDate, stub.StudyTime = "", "", None, None
     stub.Rows, stub.Columns = item.rows, item.columns
     stub.PixelSpacing = [f"{length:.10g}" for length in item.spacing]
-    stub.SliceThickness = f"{item.thickness or 1.0:.10g}"
+    thickness, distance = (_measure(header, item, key) for key in ("SliceThickness", "SpacingBetweenSlices"))
+    stub.SliceThickness = thickness or f"{item.thickness or 1.0:.10g}"
+    if distance and count == 1:
+        # Of several slices highdicom sees it from their positions.
+        stub.SpacingBetweenSlices = distance
     stub.ImageOrientationPatient = [f"{cosine:.10g}" for cosine in item.orientation]
     stub.ImagePositionPatient = [f"{place:.10g}" for place in item.position]
     return stub
+
+
+def _measure(header: Dataset, item: Slice, keyword: str) -> str:
+    """A length that classic images hold themselves and frames in their functional groups; empty if absent."""
+    found = texts(header, keyword)
+    for group in groups_of(header, item):
+        for measures in group.get("PixelMeasuresSequence") or []:
+            found = texts(measures, keyword) or found
+    return found[0] if found else ""
 
 
 def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: DerivedSeries, framed: bool) -> None:
@@ -226,6 +239,14 @@ def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: 
         step.SourceImageSequence = [source_image(items[index], items[index].frame if framed else None)]
         if series.derivation:
             step.DerivationDescription = series.derivation[:1024]
+    measures = built.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    if (
+        len(items) == 1
+        and not _measure(header, items[0], "SpacingBetweenSlices")
+        and "SpacingBetweenSlices" in measures
+    ):
+        # highdicom makes up 1 mm for a slice that stands alone.
+        del measures["SpacingBetweenSlices"]
     unique = {item.sop_instance: source_image(item) for item in items}
     built.SourceImageSequence = list(unique.values())
     instances = []
