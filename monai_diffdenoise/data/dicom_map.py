@@ -126,8 +126,9 @@ def _write(
     items = list(source.slices[time])
     with quiet():
         header = source.dataset(items[0])
-        if not texts(header, "FrameOfReferenceUID"):
-            raise InputError("the source has no frame of reference, which a map needs: write a .nii.gz file instead")
+        for keyword, name in (("StudyInstanceUID", "study UID"), ("FrameOfReferenceUID", "frame of reference")):
+            if not "".join(texts(header, keyword)):
+                raise InputError(f"the source has no {name}, which a map needs: write a .nii.gz file instead")
         if "PixelData" in header:
             del header["PixelData"]
         to_explicit_little(header)
@@ -229,24 +230,34 @@ def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: 
     for tag in list(header.keys()):
         if tag in shared or (tag.group in _PATIENT_GROUPS and not tag.is_private):
             built._dict[tag] = header.get_item(tag)
-    for keyword, empty in (("PatientName", ""), ("PatientID", ""), ("PatientBirthDate", ""), ("PatientSex", "")):
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
         if keyword not in built:
-            setattr(built, keyword, empty)
-    for group in built.PerFrameFunctionalGroupsSequence:
-        origin = group.DerivationImageSequence[0].SourceImageSequence
-        index = int(str(origin[0].ReferencedSOPInstanceUID).rpartition(".")[2]) - 1
-        step = group.DerivationImageSequence[0]
-        step.SourceImageSequence = [source_image(items[index], items[index].frame if framed else None)]
-        if series.derivation:
-            step.DerivationDescription = series.derivation[:1024]
+            setattr(built, keyword, "")
+    _name_sources(built, items, series.derivation, framed)
     measures = built.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-    if (
-        len(items) == 1
-        and not _measure(header, items[0], "SpacingBetweenSlices")
-        and "SpacingBetweenSlices" in measures
-    ):
+    if len(items) == 1 and not _measure(header, items[0], "SpacingBetweenSlices"):
         # highdicom makes up 1 mm for a slice that stands alone.
-        del measures["SpacingBetweenSlices"]
+        measures.pop("SpacingBetweenSlices", None)
+    # A random one would make the same result differ from run to run.
+    organization = generate_uid(entropy_srcs=[series.uid, "dimensions"])
+    for entry in (*built.DimensionOrganizationSequence, *built.DimensionIndexSequence):
+        entry.DimensionOrganizationUID = organization
+    built.ContributingEquipmentSequence = [equipment()]
+    shown = (texts(header, "ContentDate") or texts(header, "StudyDate") or [""])[0]
+    stamp(built, series.now)
+    if "InstanceCreationDate" not in built and shown:
+        # The source hides its dates, and a map must have one: it takes the one that the source shows.
+        built.ContentDate, built.ContentTime = shown, "000000"
+
+
+def _name_sources(built: Any, items: list[Slice], derivation: str, framed: bool) -> None:
+    """Name the source of every frame, which so far is the number of its placeholder, and of the whole."""
+    for group in built.PerFrameFunctionalGroupsSequence:
+        step = group.DerivationImageSequence[0]
+        index = int(str(step.SourceImageSequence[0].ReferencedSOPInstanceUID).rpartition(".")[2]) - 1
+        step.SourceImageSequence = [source_image(items[index], items[index].frame if framed else None)]
+        if derivation:
+            step.DerivationDescription = derivation[:1024]
     unique = {item.sop_instance: source_image(item) for item in items}
     built.SourceImageSequence = list(unique.values())
     instances = []
@@ -257,13 +268,3 @@ def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: 
         instances.append(reference)
     built.ReferencedSeriesSequence[0].SeriesInstanceUID = items[0].series
     built.ReferencedSeriesSequence[0].ReferencedInstanceSequence = instances
-    # A random one would make the same result differ from run to run.
-    organization = generate_uid(entropy_srcs=[series.uid, "dimensions"])
-    for entry in (*built.DimensionOrganizationSequence, *built.DimensionIndexSequence):
-        entry.DimensionOrganizationUID = organization
-    built.ContributingEquipmentSequence = [equipment()]
-    hidden = texts(header, "ContentDate") or texts(header, "StudyDate")
-    stamp(built, series.now)
-    if "InstanceCreationDate" not in built and hidden and hidden[0]:
-        # The source hides its dates, and a map must have one: it takes the one that the source shows.
-        built.ContentDate, built.ContentTime = hidden[0], "000000"

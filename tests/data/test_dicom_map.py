@@ -231,9 +231,10 @@ def test_refusals(make_series, tmp_path, monkeypatch):
     several = hand_volume(path, stack(path, 0), "enhanced")
     with pytest.raises(InputError, match="2 time points: name a folder"):
         write_parametric_map(several, some_values(several), target, quantity="share")
-    placeless = read_volume(make_series("placeless", edit=lambda ds, index: delattr(ds, "FrameOfReferenceUID")))
-    with pytest.raises(InputError, match="no frame of reference"):
-        write_parametric_map(placeless, values, target, quantity="share")
+    for keyword, name in (("FrameOfReferenceUID", "frame of reference"), ("StudyInstanceUID", "study UID")):
+        poor = read_volume(make_series(keyword, edit=lambda ds, index, keyword=keyword: delattr(ds, keyword)))
+        with pytest.raises(InputError, match=f"no {name}"):
+            write_parametric_map(poor, values, target, quantity="share")
     monkeypatch.setitem(sys.modules, "highdicom", None)
     with pytest.raises(InputError, match=r"monai-diffdenoise\[dicom-maps\]"):
         write_parametric_map(volume, values, target, quantity="share")
