@@ -31,7 +31,7 @@ from monai_diffdenoise.data.dicom_derive import (
     texts,
 )
 from monai_diffdenoise.data.dicom_files import quiet
-from monai_diffdenoise.data.dicom_quantities import QUANTITIES, UNITS, unit_of
+from monai_diffdenoise.data.dicom_quantities import QUANTITIES, UNITS, groups_of, unit_of
 from monai_diffdenoise.data.dicom_read import DicomSource
 from monai_diffdenoise.data.dicom_reencode import to_explicit_little
 from monai_diffdenoise.data.dicom_references import source_image
@@ -126,8 +126,9 @@ def _write(
     items = list(source.slices[time])
     with quiet():
         header = source.dataset(items[0])
-        if not texts(header, "FrameOfReferenceUID"):
-            raise InputError("the source has no frame of reference, which a map needs: write a .nii.gz file instead")
+        for keyword, name in (("StudyInstanceUID", "study UID"), ("FrameOfReferenceUID", "frame of reference")):
+            if not "".join(texts(header, keyword)):
+                raise InputError(f"the source has no {name}, which a map needs: write a .nii.gz file instead")
         if "PixelData" in header:
             del header["PixelData"]
         to_explicit_little(header)
@@ -167,7 +168,7 @@ def _build(
     number = (texts(header, "SeriesNumber") or ["0"])[0]
     place = 1 + list(QUANTITIES).index(quantity)
     return ParametricMap(
-        source_images=[_placeholder(item, index) for index, item in enumerate(items)],
+        source_images=[_placeholder(item, index, header, len(items)) for index, item in enumerate(items)],
         pixel_array=frames,
         series_instance_uid=series.uid,
         series_number=(int(number) if number.isdigit() else 0) + SERIES_NUMBER_OFFSET + place,
@@ -191,7 +192,7 @@ def _build(
     )
 
 
-def _placeholder(item: Slice, index: int) -> Dataset:
+def _placeholder(item: Slice, index: int, header: Dataset, count: int) -> Dataset:
     """A classic image at the place of a slice, of nobody."""
     assert item.orientation is not None and item.position is not None and item.spacing is not None
     stub = Dataset()
@@ -201,10 +202,23 @@ def _placeholder(item: Slice, index: int) -> Dataset:
     stub.AccessionNumber, stub.StudyID, stub.StudyDate, stub.StudyTime = "", "", None, None
     stub.Rows, stub.Columns = item.rows, item.columns
     stub.PixelSpacing = [f"{length:.10g}" for length in item.spacing]
-    stub.SliceThickness = f"{item.thickness or 1.0:.10g}"
+    thickness, distance = (_measure(header, item, key) for key in ("SliceThickness", "SpacingBetweenSlices"))
+    stub.SliceThickness = thickness or f"{item.thickness or 1.0:.10g}"
+    if distance and count == 1:
+        # Of several slices highdicom sees it from their positions.
+        stub.SpacingBetweenSlices = distance
     stub.ImageOrientationPatient = [f"{cosine:.10g}" for cosine in item.orientation]
     stub.ImagePositionPatient = [f"{place:.10g}" for place in item.position]
     return stub
+
+
+def _measure(header: Dataset, item: Slice, keyword: str) -> str:
+    """A length that classic images hold themselves and frames in their functional groups; empty if absent."""
+    found = texts(header, keyword)
+    for group in groups_of(header, item):
+        for measures in group.get("PixelMeasuresSequence") or []:
+            found = texts(measures, keyword) or found
+    return found[0] if found else ""
 
 
 def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: DerivedSeries, framed: bool) -> None:
@@ -216,16 +230,34 @@ def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: 
     for tag in list(header.keys()):
         if tag in shared or (tag.group in _PATIENT_GROUPS and not tag.is_private):
             built._dict[tag] = header.get_item(tag)
-    for keyword, empty in (("PatientName", ""), ("PatientID", ""), ("PatientBirthDate", ""), ("PatientSex", "")):
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
         if keyword not in built:
-            setattr(built, keyword, empty)
+            setattr(built, keyword, "")
+    _name_sources(built, items, series.derivation, framed)
+    measures = built.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    if len(items) == 1 and not _measure(header, items[0], "SpacingBetweenSlices"):
+        # highdicom makes up 1 mm for a slice that stands alone.
+        measures.pop("SpacingBetweenSlices", None)
+    # A random one would make the same result differ from run to run.
+    organization = generate_uid(entropy_srcs=[series.uid, "dimensions"])
+    for entry in (*built.DimensionOrganizationSequence, *built.DimensionIndexSequence):
+        entry.DimensionOrganizationUID = organization
+    built.ContributingEquipmentSequence = [equipment()]
+    shown = (texts(header, "ContentDate") or texts(header, "StudyDate") or [""])[0]
+    stamp(built, series.now)
+    if "InstanceCreationDate" not in built and shown:
+        # The source hides its dates, and a map must have one: it takes the one that the source shows.
+        built.ContentDate, built.ContentTime = shown, "000000"
+
+
+def _name_sources(built: Any, items: list[Slice], derivation: str, framed: bool) -> None:
+    """Name the source of every frame, which so far is the number of its placeholder, and of the whole."""
     for group in built.PerFrameFunctionalGroupsSequence:
-        origin = group.DerivationImageSequence[0].SourceImageSequence
-        index = int(str(origin[0].ReferencedSOPInstanceUID).rpartition(".")[2]) - 1
         step = group.DerivationImageSequence[0]
+        index = int(str(step.SourceImageSequence[0].ReferencedSOPInstanceUID).rpartition(".")[2]) - 1
         step.SourceImageSequence = [source_image(items[index], items[index].frame if framed else None)]
-        if series.derivation:
-            step.DerivationDescription = series.derivation[:1024]
+        if derivation:
+            step.DerivationDescription = derivation[:1024]
     unique = {item.sop_instance: source_image(item) for item in items}
     built.SourceImageSequence = list(unique.values())
     instances = []
@@ -236,13 +268,3 @@ def _take_identity(built: Any, header: FileDataset, items: list[Slice], series: 
         instances.append(reference)
     built.ReferencedSeriesSequence[0].SeriesInstanceUID = items[0].series
     built.ReferencedSeriesSequence[0].ReferencedInstanceSequence = instances
-    # A random one would make the same result differ from run to run.
-    organization = generate_uid(entropy_srcs=[series.uid, "dimensions"])
-    for entry in (*built.DimensionOrganizationSequence, *built.DimensionIndexSequence):
-        entry.DimensionOrganizationUID = organization
-    built.ContributingEquipmentSequence = [equipment()]
-    hidden = texts(header, "ContentDate") or texts(header, "StudyDate")
-    stamp(built, series.now)
-    if "InstanceCreationDate" not in built and hidden and hidden[0]:
-        # The source hides its dates, and a map must have one: it takes the one that the source shows.
-        built.ContentDate, built.ContentTime = hidden[0], "000000"

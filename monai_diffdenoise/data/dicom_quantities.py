@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from monai_diffdenoise.data.dicom_derive import texts
 from monai_diffdenoise.data.dicom_slice import Slice
 
-__all__ = ["QUANTITIES", "UNITS", "Quantity", "unit_of"]
+__all__ = ["QUANTITIES", "UNITS", "Quantity", "groups_of", "unit_of"]
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,20 @@ def unit_of(header: Dataset, item: Slice, quantity: str) -> str:
     if not kinds and header.get("Modality") == "CT":
         # What values of a CT mean when nothing is said.
         kinds = {"HU"}
-    for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for group in list(header.get(keyword) or [])[: item.frame + 1][-1:]:
-            kinds |= {
-                kind
-                for scale in group.get("PixelValueTransformationSequence", [])
-                for kind in texts(scale, "RescaleType")
-            }
+    for group in groups_of(header, item):
+        for scale in group.get("PixelValueTransformationSequence") or []:
+            kinds |= set(texts(scale, "RescaleType"))
     if "HU" in kinds:
         return "[hnsf'U]"
     return _PET_UNITS.get((texts(header, "Units") or [""])[0], "[arb'U]")
+
+
+def groups_of(header: Dataset, item: Slice) -> list[Dataset]:
+    """The functional groups of a frame, those that it shares first; [] for a classic image.
+
+    Args:
+        header: the dataset that holds the frame.
+        item: the frame.
+    """
+    found = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
+    return found + list(header.get("PerFrameFunctionalGroupsSequence") or [])[item.frame : item.frame + 1]

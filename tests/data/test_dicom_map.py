@@ -18,7 +18,15 @@ from monai_diffdenoise.data.dicom_map import write_parametric_map
 from monai_diffdenoise.data.dicom_quantities import QUANTITIES
 from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
-from tests.data.dicom_out_builders import describe, hand_volume, make_cine, make_enhanced, make_mosaic, mosaic_volume
+from tests.data.dicom_out_builders import (
+    describe,
+    enhanced_frames,
+    hand_volume,
+    make_cine,
+    make_enhanced,
+    make_mosaic,
+    mosaic_volume,
+)
 from tests.data.test_dicom_derive_groups import stack
 
 pytest.importorskip("highdicom")
@@ -179,6 +187,25 @@ def test_bytes_of_names_and_de_identification_are_kept(make_series, tmp_path):
         assert word not in raw
 
 
+@pytest.mark.parametrize(("distance", "wanted"), [("4", 4), (None, None)])
+def test_thickness_is_not_distance(make_series, tmp_path, distance, wanted):
+    def edit(ds, index):
+        if distance:
+            ds.SpacingBetweenSlices = distance
+
+    volume = read_volume(make_series(slices=1, edit=edit))
+    write_parametric_map(volume, some_values(volume), tmp_path / "map.dcm", quantity="share")
+    (measures,) = pydicom.dcmread(tmp_path / "map.dcm").SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert (measures.SliceThickness, measures.get("SpacingBetweenSlices")) == (2.5, wanted)
+    path = make_enhanced(tmp_path / "ct.dcm", "CT", times=1)
+    frames = hand_volume(path, [sorted(enhanced_frames(path), key=lambda f: f.position[2])], "enhanced")
+    write_parametric_map(frames, some_values(frames), tmp_path / "ct_map.dcm", quantity="uncertainty")
+    shared = pydicom.dcmread(tmp_path / "ct_map.dcm").SharedFunctionalGroupsSequence[0]
+    measures, mapping = shared.PixelMeasuresSequence[0], shared.RealWorldValueMappingSequence[0]
+    assert (measures.SliceThickness, measures.SpacingBetweenSlices) == (3, 3)
+    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "[hnsf'U]"
+
+
 def test_values_that_are_all_alike(make_series, tmp_path):
     volume = read_volume(make_series(slices=1))
     write_parametric_map(volume, torch.zeros(volume.image.shape[1:]), tmp_path / "map.dcm", quantity="residual")
@@ -204,9 +231,10 @@ def test_refusals(make_series, tmp_path, monkeypatch):
     several = hand_volume(path, stack(path, 0), "enhanced")
     with pytest.raises(InputError, match="2 time points: name a folder"):
         write_parametric_map(several, some_values(several), target, quantity="share")
-    placeless = read_volume(make_series("placeless", edit=lambda ds, index: delattr(ds, "FrameOfReferenceUID")))
-    with pytest.raises(InputError, match="no frame of reference"):
-        write_parametric_map(placeless, values, target, quantity="share")
+    for keyword, name in (("FrameOfReferenceUID", "frame of reference"), ("StudyInstanceUID", "study UID")):
+        poor = read_volume(make_series(keyword, edit=lambda ds, index, keyword=keyword: delattr(ds, keyword)))
+        with pytest.raises(InputError, match=f"no {name}"):
+            write_parametric_map(poor, values, target, quantity="share")
     monkeypatch.setitem(sys.modules, "highdicom", None)
     with pytest.raises(InputError, match=r"monai-diffdenoise\[dicom-maps\]"):
         write_parametric_map(volume, values, target, quantity="share")
