@@ -155,9 +155,7 @@ ROUND_TRIPS: list[tuple[str, str, dict[str, Any]]] = [
 
 def print_round_trips(data: Path) -> None:
     """The table of round trips."""
-    print(
-        "\n| input | written as | affine | stored as | untouched voxels | touched: error, stored units | no value |"
-    )
+    print("\n| input | written as | affine | stored as | untouched voxels | touched: error, stored units | no value |")
     print("|---|---|---|---|---|---|---|")
     for name, ending, options in ROUND_TRIPS:
         print(_round_trip(name, data / name, ending, options), flush=True)

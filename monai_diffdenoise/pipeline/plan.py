@@ -26,6 +26,8 @@ from monai_diffdenoise.transforms.scaling import robust_scaling
 
 __all__ = ["Plan", "make_plan"]
 
+_FARTHEST = 1e6
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -95,6 +97,7 @@ def _plan_pairing(volume: Volume, settings: DenoiseSettings) -> Plan:
             f"got a 2D image of {' x '.join(map(str, image.shape[1:]))} pixels; NS-N2N learns from neighboring slices "
             "and needs a volume of at least 3: give the whole volume or series"
         )
+    _refuse_outliers(volume)
     method = "ns-n2n"
     reasons = []
     if settings.method == "auto":
@@ -118,6 +121,18 @@ def _plan_pairing(volume: Volume, settings: DenoiseSettings) -> Plan:
         raise InputError(message)
     reasons.append(why)
     return Plan(method, settings.pairing, axis, distance, tuple(reasons), (message,) if message else (), measurement)
+
+
+def _refuse_outliers(volume: Volume) -> None:
+    """A voxel far beyond all others is damage: its square would not be a number, and no loss could be computed."""
+    image = volume.image.as_tensor()
+    scale = robust_scaling(image[_typical_channel(image)]).scale
+    low, high = volume.value_range
+    if (high - low) / scale > _FARTHEST:
+        raise InputError(
+            f"got values from {low:.3g} to {high:.3g}, where most lie within {scale:.3g} of each other: expected at "
+            f"most {_FARTHEST:g} times that; a few voxels are damaged, set them to NaN or clip them"
+        )
 
 
 def _in_units(measurement: SliceMeasurement, scale: float) -> SliceMeasurement:

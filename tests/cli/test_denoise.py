@@ -60,6 +60,7 @@ def test_denoise_keeps_the_file_as_it_was_but_for_the_noise(scan: Path, capsys: 
         (["missing.nii.gz", "out.nii.gz"], "missing"),
         (["scan.nii.gz", "scan.nii.gz"], "input"),
         (["scan.nii.gz", "out.jpg"], "jpg"),
+        (["scan.nii.gz", "out.png"], "one plane"),
         (["scan.nii.gz", "taken.nii.gz"], "exists"),
         (["scan.nii.gz", "nowhere/out.nii.gz"], "nowhere"),
         (["scan.nii.gz", "out.nii.gz", "--json", "taken.json"], "exists"),
