@@ -31,7 +31,7 @@ __all__ = ["Watched", "main", "phantom_file", "watch"]
 SMALL = ["--iterations=20", "--channels=4", "--levels=2", "--patch-size=32", "--batch-size=4", "--validate-every=10"]
 """Little work, so that the volume is most of what a run could hold."""
 
-_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
+_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "1"}
 
 # Runs the command line; says first that all is imported, and limits itself to a number of bytes more than it has then.
 _START = """
