@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ __all__ = ["Watched", "main", "phantom_file", "watch"]
 
 SMALL = ["--iterations=20", "--channels=4", "--levels=2", "--patch-size=32", "--batch-size=4", "--validate-every=10"]
 """Little work, so that the volume is most of what a run could hold."""
+
+_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
 
 # Runs the command line; says first that all is imported, and limits itself to a number of bytes more than it has then.
 _START = """
@@ -72,20 +75,27 @@ class Watched:
 
 
 def phantom_file(path: Path, shape: tuple[int, int, int], seed: int = 0) -> Path:
-    """Write a noisy phantom as 16-bit integers, uncompressed."""
-    noisy = add_noise(make_phantom(shape, seed=seed), "gaussian", 0.05, seed=seed + 1).numpy()
-    nib.save(nib.Nifti1Image((1000 * noisy).astype(np.int16), np.eye(4)), path)
+    """Write a noisy phantom as 16-bit integers, uncompressed; one of many slices goes up and down the same 64."""
+    clean, stored = make_phantom((*shape[:2], min(shape[2], 64)), seed=seed), np.empty(shape, np.int16, order="F")
+    depth = clean.shape[2]
+    for index in range(shape[2]):
+        lap, step = divmod(index, depth)
+        place = depth - 1 - step if lap % 2 else step
+        stored[..., index] = 1000 * add_noise(clean[..., place], "gaussian", 0.05, seed=seed + 1 + index).numpy()
+    nib.save(nib.Nifti1Image(stored, np.eye(4)), path)
     return path
 
 
-def watch(arguments: list[str], limit: int | None = None, environment: dict[str, str] | None = None) -> Watched:
+def watch(arguments: list[str], limit: int | None = None, exact: bool = False) -> Watched:
     """Run ``diffdenoise`` with these arguments, and look at its memory every few milliseconds.
 
     Args:
         arguments: of the command line.
         limit: bytes of private memory (RLIMIT_DATA) beyond what the process has after its imports; None for no limit.
-        environment: of the process; None for this one's.
+        exact: have glibc give back at once what was freed. By default it keeps tens of megabytes for later, more or
+            less of them from run to run.
     """
+    environment = {**os.environ, **(_GIVE_BACK if exact else {})}
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-c", _START, str(-1 if limit is None else limit), *arguments],
@@ -125,6 +135,7 @@ def main() -> None:
     parser.add_argument("--plane", type=int, default=256, help="pixels along a side of a slice")
     parser.add_argument("--memory", help="passed on; megabytes of memory for volumes")
     parser.add_argument("--limit", type=int, help="megabytes of RLIMIT_DATA beyond what the imports take")
+    parser.add_argument("--exact", action="store_true", help="have glibc keep nothing of what was freed")
     parser.add_argument("--ending", default=".nii", help="of input and output")
     parser.add_argument("settings", nargs="*", default=SMALL, help="settings of the run, after --")
     given = parser.parse_args()
@@ -141,7 +152,7 @@ def main() -> None:
                 nib.save(nib.load(plain), scan)
             output = Path(folder, f"out{slices}{given.ending}")
             command = ["denoise", str(scan), str(output), *given.settings, *more]
-            run = watch(command, None if given.limit is None else given.limit << 20)
+            run = watch(command, None if given.limit is None else given.limit << 20, given.exact)
             weight = given.plane**2 * slices * 4
             numbers = [f"{value / 2**20:.0f}" for value in (weight, run.base, run.anonymous, run.file)]
             print(f"| {slices} | {' | '.join(numbers)} | {run.seconds:.1f} | {run.code} |", flush=True)

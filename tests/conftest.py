@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import struct
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,44 @@ def make_nifti(tmp_path: Path) -> Callable[..., Path]:
         raw += stored.astype(stored.dtype.newbyteorder(endian)).tobytes(order="F")
         with nib.openers.Opener(str(path), "wb") as stream:
             stream.write(raw)
+        return path
+
+    return make
+
+
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+@pytest.fixture
+def make_png(tmp_path: Path) -> Callable[..., Path]:
+    """Factory: write rows of samples to a PNG file of any depth, unfiltered, with any further chunks."""
+
+    def make(
+        rows: np.ndarray,
+        depth: int = 8,
+        name: str = "image.png",
+        *,
+        interlaced: bool = False,
+        color: int = 0,
+        width: int | None = None,
+        chunks: Sequence[tuple[bytes, bytes]] = (),
+        after: Sequence[tuple[bytes, bytes]] = (),
+    ) -> Path:
+        def packed(part: np.ndarray) -> bytes:
+            if not part.size:
+                return b""
+            wide = part.astype(">u2").view(np.uint8).reshape(*part.shape, 2)
+            bits = np.unpackbits(wide, axis=-1)[..., 16 - depth :].reshape(len(part), -1)
+            return b"".join(b"\0" + np.packbits(row).tobytes() for row in bits)
+
+        raw = b"".join(packed(rows[y::dy, x::dx]) for x, y, dx, dy in _PASSES) if interlaced else packed(rows)
+        size = struct.pack(">IIBBBBB", width or rows.shape[1], len(rows), depth, color, 0, 0, int(interlaced))
+        parts = [(b"IHDR", size), *chunks, (b"IDAT", zlib.compress(raw)), *after, (b"IEND", b"")]
+        file = b"\x89PNG\r\n\x1a\n"
+        for kind, data in parts:
+            file += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        path = tmp_path / name
+        path.write_bytes(file)
         return path
 
     return make

@@ -13,7 +13,6 @@ import torch
 from monai_diffdenoise.analysis.correlation import in_plane_correlation, noise_correlation
 from monai_diffdenoise.analysis.sigma import (
     best_sigma,
-    pairs_in_parts,
     pick_pairs,
     sigma_in_plane,
     sigma_second_difference,
@@ -91,8 +90,8 @@ def _structure_ratio(stack: torch.Tensor, distance: int, sigma: float, correlati
     if not len(first) or not sigma > 0:
         return None
     threshold, energy, count = foreground_threshold(stack), 0.0, 0
-    for part in pairs_in_parts(stack, first):
-        a, b = stack[part], stack[part + distance]
+    for index in first:
+        a, b = stack[index].contiguous(), stack[index + distance].contiguous()
         change = (b - a)[(a + b) / 2 > threshold] / sigma
         energy, count = energy + float(change.double().square().sum()), count + len(change)
     if not count:

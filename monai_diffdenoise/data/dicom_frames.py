@@ -45,8 +45,6 @@ _TAGS = [
     "GreenPaletteColorLookupTableData",
     "BluePaletteColorLookupTableData",
     "SegmentedRedPaletteColorLookupTableData",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
 ]
 _PIXEL_DATA = 0x7FE00010
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
@@ -196,7 +194,7 @@ def _fragments(stream: BinaryIO, start: int, end: int, header: FileDataset) -> l
         return [[part] for part in parts]
     if frames == 1:
         return [parts]
-    return _grouped(stream, parts, first, table, header, frames)
+    return _grouped(stream, parts, first, table, frames)
 
 
 def _item(stream: BinaryIO) -> tuple[int, int]:
@@ -205,15 +203,14 @@ def _item(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _grouped(
-    stream: BinaryIO, parts: list[tuple[int, int]], first: int, table: bytes, header: FileDataset, frames: int
+    stream: BinaryIO, parts: list[tuple[int, int]], first: int, table: bytes, frames: int
 ) -> list[list[tuple[int, int]]]:
-    """Tell which parts belong to which of many frames: by a table of offsets, else by the marker that ends a frame."""
-    offsets = list(struct.unpack(f"<{len(table) // 4}L", table[: len(table) // 4 * 4]))
-    wide = header.get("ExtendedOffsetTable")
-    if isinstance(wide, bytes) and len(wide) == 8 * frames:
-        offsets = list(struct.unpack(f"<{frames}Q", wide))
-    if len(offsets) == frames:
-        starts = set(offsets)
+    """Tell which parts belong to which frame: by the table of offsets, else by the marker that ends a JPEG frame.
+
+    The extended table of offsets is for frames in one part each, which need no table here.
+    """
+    if len(table) == 4 * frames:
+        starts = set(struct.unpack(f"<{frames}L", table))
         begins = [start - 8 - first in starts for start, _ in parts]
     else:
         begins = [True]

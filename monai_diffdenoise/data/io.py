@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_diffdenoise.data.atomic import check_name, check_target
 from monai_diffdenoise.data.dicom_files import is_dicom
 from monai_diffdenoise.data.dicom_read import DicomSource, read_dicom
 from monai_diffdenoise.data.dicom_write import is_derived_folder, write_dicom
@@ -51,8 +52,14 @@ def read_volume(
     options = options if options is not None else ReadOptions()
     if series is not None:
         options = replace(options, series=series)
-    if not path.exists():
+    try:
+        there, plain = path.exists(), path.is_file() or path.is_dir()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise InputError(f"cannot read {path} ({error.strerror}): expected an existing, readable file") from error
+    if not there:
         raise InputError(f"{path} does not exist: expected an image file, a DICOM file or a folder with a DICOM series")
+    if not plain:  # reading a pipe would wait for ever
+        raise InputError(f"cannot read {path}: expected a plain file or a folder, not a pipe or device")
     if path.is_dir() or (not _is_file_name(path) and is_dicom(path)):
         return read_dicom(path, options)
     kind = detect_format(path)
@@ -143,10 +150,12 @@ def check_output(
         raise InputError(
             f"output {path} ends in {target.suffix!r}: expected {known_endings()}, or a folder name for a DICOM series"
         )
+    check_name(target)
     if target.is_symlink():
         raise InputError(f"output {path} is a symbolic link: expected a plain path; name the real target instead")
     _refuse_inputs(target, inputs, as_file)
     _refuse_taken(target, as_file, overwrite)
+    check_target(target, overwrite, folder=not as_file)
     parent = target.parent
     if not parent.is_dir():
         raise InputError(f"output {path}: its folder {parent} does not exist; make it first")

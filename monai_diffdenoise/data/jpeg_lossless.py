@@ -176,15 +176,15 @@ def _differences(data: np.ndarray, tables: list[_Table], count: int) -> np.ndarr
     """Decode ``count`` differences, modulo 2^16; the tables take turns."""
     result = np.empty(count, np.uint16)
     # Zeros behind the end let the last codes be looked at like all others.
-    padded = np.concatenate([data, np.zeros(8, np.uint8)]).astype(np.uint32)
+    padded = np.concatenate([data, np.zeros(8, np.uint8)])
     shifts = np.arange(8, 0, -1, dtype=np.uint32)
     kinds = list(dict.fromkeys(tables))
     turns = [kinds.index(table) for table in tables]
     done, position = 0, 0
     for chunk in range(0, len(data), _CHUNK):
         size = min(_CHUNK, len(data) - chunk)
-        bytes_ = padded[chunk : chunk + size + 2]
-        triple = (bytes_[:-2] << 16 | bytes_[1:-1] << 8 | bytes_[2:]).astype(np.uint32)
+        part = padded[chunk : chunk + size + 2].astype(np.uint32)
+        triple = part[:-2] << 16 | part[1:-1] << 8 | part[2:]
         windows = ((triple[:, None] >> shifts) & 0xFFFF).ravel()
         steps = [table.both[windows].tobytes() for table in kinds]
         first = 8 * chunk
@@ -233,8 +233,10 @@ def _values(padded: np.ndarray, windows: np.ndarray, table: _Table, places: np.n
     bits = np.where(extra == 16, 0, extra)
     place = first + places + table.code[window]
     byte = place >> 3
-    word = padded[byte] << 24 | padded[byte + 1] << 16 | padded[byte + 2] << 8 | padded[byte + 3]
-    number = word.astype(np.int64) >> (32 - (place & 7) - bits) & (1 << bits) - 1
+    word = np.zeros(len(byte), np.int64)
+    for offset in range(4):
+        word = word << 8 | padded[byte + offset]
+    number = word >> (32 - (place & 7) - bits) & (1 << bits) - 1
     # Numbers without their highest bit stand for negative differences.
     negative = (bits > 0) & (number < 1 << np.maximum(bits - 1, 0))
     number = np.where(negative, number - (1 << bits) + 1, number)
@@ -243,13 +245,14 @@ def _values(padded: np.ndarray, windows: np.ndarray, table: _Table, places: np.n
 
 def _predict(differences: np.ndarray, predictor: int, middle: int) -> np.ndarray:
     """Undo the prediction: the first row from the left, the first column from above, the rest as the scan says."""
-    image = differences.astype(np.int64)
-    image[0, 0] += middle
-    image[0] = np.cumsum(image[0]) & 0xFFFF
+    image = np.empty_like(differences)
     row_rule = _ROWS.get(predictor, _one_by_one)
+    above = np.cumsum(np.concatenate([[middle], differences[0]]).astype(np.int64))[1:] & 0xFFFF
+    image[0] = above
     for row in range(1, len(image)):
-        image[row] = row_rule(image[row - 1], image[row], predictor) & 0xFFFF
-    return image.astype(np.uint16)
+        above = row_rule(above, differences[row].astype(np.int64), predictor) & 0xFFFF
+        image[row] = above
+    return image
 
 
 def _one_by_one(above: np.ndarray, row: np.ndarray, predictor: int) -> np.ndarray:

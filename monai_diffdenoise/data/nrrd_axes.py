@@ -105,7 +105,7 @@ def _spatial_axes(sizes: list[int], kinds: list[str], vectors: list[np.ndarray |
     count = len(sizes)
     if vectors is not None:
         # In a space with time (LPST ...) the axis of time has a direction as well: one without a part in space.
-        return [axis for axis, vector in enumerate(vectors) if vector is not None and vector[:3].any()]
+        return [i for i, vector in enumerate(vectors) if vector is not None and (len(vector) < 4 or vector[:3].any())]
     inside = [axis for axis in range(count) if kinds[axis] in _SPATIAL]
     if not inside:
         inside = [axis for axis in range(count) if kinds[axis] in ("???", "none")]

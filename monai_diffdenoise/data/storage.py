@@ -27,7 +27,7 @@ import torch
 from monai_diffdenoise.data.available_memory import available_memory
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["allocate", "digest", "drop_pages", "memory_limit", "runs", "scratch_folder"]
+__all__ = ["allocate", "digest", "drop_pages", "memory_limit", "require_room", "runs", "scratch_folder"]
 
 # A run holds the noisy and the denoised image, a weight, and for a while a normalised copy.
 _ARRAYS = 4
@@ -70,14 +70,49 @@ def allocate(shape: Sequence[int], slice_axis: int = -1, dtype: torch.dtype = to
     if len(stored) == 4:
         stored.insert(1, stored.pop(slice_axis % 3 + 1))
     size = math.prod(stored) * dtype.itemsize
-    limit = _limit.get()
-    share = (available_memory() / 2 if limit is None else limit * 2**20) / _ARRAYS
-    if size <= share or size == 0:
-        flat = torch.empty(math.prod(stored), dtype=dtype)
+    if size > 0 and _largest_in_memory() < size:
+        array = torch.frombuffer(_scratch(size), dtype=dtype).view(stored)
     else:
-        flat = torch.frombuffer(_scratch(size), dtype=dtype)
-    array = flat.view(stored)
+        array = torch.empty(stored, dtype=dtype)
     return array.movedim(1, slice_axis % 3 + 1) if len(stored) == 4 else array
+
+
+def _largest_in_memory() -> float:
+    """Bytes that an array may take in memory."""
+    limit = _limit.get()
+    return (available_memory() / 2 if limit is None else limit * 2**20) / _ARRAYS
+
+
+def require_room(sizes: Sequence[int]) -> None:
+    """Refuse work that will need more scratch files than there is room for, before it has begun.
+
+    Args:
+        sizes: bytes of each array that will be asked for; those that memory can hold need no room.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    largest = _largest_in_memory()
+    needed = sum(size for size in sizes if size > largest)
+    if needed:
+        _require_free(needed)
+
+
+def _require_free(needed: int) -> None:
+    folder = scratch_folder()
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise _no_room(needed, f"its folder cannot be used: {error.strerror}") from error
+    if free < needed:
+        raise _no_room(needed, f"{free} are free")
+
+
+def _no_room(needed: int, why: str) -> InputError:
+    return InputError(
+        f"scratch files of {needed} bytes are needed in {scratch_folder()}, and {why}: free some room, set TMPDIR to a "
+        "folder on a larger disk, or allow more --memory"
+    )
 
 
 def scratch_folder() -> Path:
@@ -90,13 +125,9 @@ def scratch_folder() -> Path:
 
 def _scratch(size: int) -> mmap.mmap:
     """Map a new file of zeros that has no name."""
-    folder = scratch_folder()
-    hint = "free some, set TMPDIR to a folder with more, or raise --memory"
+    _require_free(size)
     try:
-        free = shutil.disk_usage(folder).free
-        if free < size:
-            raise InputError(f"scratch folder {folder} has {free} bytes free, and {size} are needed: {hint}")
-        with tempfile.TemporaryFile(dir=folder, prefix="diffdenoise-") as file:
+        with tempfile.TemporaryFile(dir=scratch_folder(), prefix="diffdenoise-") as file:
             if hasattr(os, "posix_fallocate"):
                 # all of it now: a full disk is an error here, and would kill the process when a page is written
                 os.posix_fallocate(file.fileno(), 0, size)
@@ -104,9 +135,7 @@ def _scratch(size: int) -> mmap.mmap:
                 file.truncate(size)
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
-        raise InputError(
-            f"no scratch file of {size} bytes can be had in {folder} ({error.strerror or error}): {hint}"
-        ) from error
+        raise _no_room(size, f"they cannot be had: {error.strerror or error}") from error
     _mapped.add(mapped)
     return mapped
 

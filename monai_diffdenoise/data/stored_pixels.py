@@ -86,7 +86,7 @@ class StoredPixels:
             InputError: truncated or damaged pixels, or the file changed since it was opened.
         """
         self.fingerprint.check()
-        mixed = self.channels > 1 and self.channel_axis < len(self.spatial)
+        mixed = self.gray or (self.channels > 1 and self.channel_axis < len(self.spatial))
         for index, stored in self._gathered() if mixed else self._straight():
             yield Block(index, stored.astype(self.dtype.newbyteorder("="), copy=False)[None], slope, inter)
 
@@ -103,18 +103,28 @@ class StoredPixels:
 
     def _gathered(self) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
         """Channels that lie inside the voxels or planes: one pass over the unpacked numbers for each of them."""
-        path, plane = self.fingerprint.path, math.prod(self.spatial[:-1]) * self.channels
-        sizes = list(self.spatial[:-1])
-        sizes.insert(self.channel_axis, self.channels)
         with self._unpacked() as stream:
             begin = stream.tell()
             for channel in range(self.shape[0]):
-                stream.seek(begin)
-                for start, stop in self._runs(plane):
-                    raw = read_exactly(stream, plane * (stop - start) * self.dtype.itemsize, path)
-                    box = np.frombuffer(raw, self.dtype).reshape((*sizes, stop - start), order="F")
-                    box = np.moveaxis(box, self.channel_axis, 0)
+                for start, stop in self._runs(math.prod(self.spatial[:-1]) * self.channels):
+                    box = self._box(stream, begin, start, stop)
                     yield self._index(channel, start, stop), luma(box) if self.gray else box[channel]
+
+    def _box(self, stream: BinaryIO, begin: int, start: int, stop: int) -> np.ndarray:
+        """All channels, (C, *spatial), of a run of planes."""
+        path, plane = self.fingerprint.path, math.prod(self.spatial[:-1]) * self.dtype.itemsize
+        sizes = [*self.spatial[:-1], stop - start]
+        if self.channel_axis < len(self.spatial):
+            sizes.insert(self.channel_axis, self.channels)
+            stream.seek(begin + start * plane * self.channels)
+            raw = read_exactly(stream, (stop - start) * plane * self.channels, path)
+            return np.moveaxis(np.frombuffer(raw, self.dtype).reshape(sizes, order="F"), self.channel_axis, 0)
+        parts = []
+        for channel in range(self.channels):
+            stream.seek(begin + (channel * self.spatial[-1] + start) * plane)
+            raw = read_exactly(stream, (stop - start) * plane, path)
+            parts.append(np.frombuffer(raw, self.dtype).reshape(sizes, order="F"))
+        return np.stack(parts)
 
     @contextlib.contextmanager
     def _unpacked(self) -> Iterator[BinaryIO]:

@@ -51,6 +51,7 @@ class TiffLayout:
         compression: the tag's value; 1 for none.
         palette: (3, entries) colors of 16 bits when the pixels are numbers of colors, or an empty tuple.
         samples: numbers per pixel.
+        planes: how often the strips or tiles of a page repeat: once, or once for each sample.
         places: of the pages, in the order of the file.
         pages: (channels, slices) of indices into ``places``.
         flat: whether there is no axis of slices.
@@ -66,6 +67,7 @@ class TiffLayout:
     tiled: bool
     compression: int
     samples: int
+    planes: int
     palette: np.ndarray | None
     places: tuple[TiffPlace, ...]
     pages: np.ndarray
@@ -111,7 +113,7 @@ def check_places(layout: TiffLayout, size: int, name: str) -> None:
     height, width = layout.piece
     if height < 1 or width < 1:
         raise InputError(f"{name} is damaged: it declares strips or tiles of {height} x {width} pixels")
-    wanted = math.ceil(layout.rows / height) * math.ceil(layout.columns / width)
+    wanted = math.ceil(layout.rows / height) * math.ceil(layout.columns / width) * layout.planes
     pixel = layout.dtype.itemsize * layout.samples
     spans: list[tuple[int, int]] = []
     for place in layout.places:
@@ -131,7 +133,7 @@ def check_places(layout: TiffLayout, size: int, name: str) -> None:
     if any(first[0] + first[1] > second[0] for first, second in zip(spans, spans[1:], strict=False)):
         raise InputError(f"{name} has pixels that share bytes with other parts: expected each its own; save it anew")
     if layout.compression == 1:
-        _check_raw(layout, pixel, name)
+        _check_raw(layout, pixel // layout.planes, name)
 
 
 def _check_raw(layout: TiffLayout, pixel: int, name: str) -> None:
@@ -139,6 +141,7 @@ def _check_raw(layout: TiffLayout, pixel: int, name: str) -> None:
     down, across = math.ceil(layout.rows / height), math.ceil(layout.columns / width)
     needed: Sequence[int] = [
         (height if layout.tiled else min(height, layout.rows - top * height)) * width * pixel
+        for _ in range(layout.planes)
         for top in range(down)
         for _ in range(across)
     ]

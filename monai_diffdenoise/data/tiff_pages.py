@@ -16,6 +16,7 @@ from monai_diffdenoise.errors import InputError
 __all__ = ["read_meta", "read_pages"]
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64")
+_SEPARATE = 2
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = range(4)
 # Tags that the writer changes: compression, strips, tiles, predictor.
 _PLACED = (259, 273, 279, 317, 324, 325)
@@ -71,6 +72,7 @@ def read_pages(tiff: Any, name: str) -> tuple[TiffLayout, Literal["time", "compo
         tiled=tiled,
         compression=int(first.compression),
         samples=int(first.samplesperpixel),
+        planes=int(first.samplesperpixel) if int(first.planarconfig) == _SEPARATE else 1,
         # Palettes have 16 bits, the pixels that they color at most 8.
         palette=None if palette is None else (np.asarray(palette) >> 8).astype(np.uint8),
         places=tuple(places),
@@ -89,7 +91,7 @@ def _directory(tiff: Any, page: Any) -> tuple[tuple[int, int], ...]:
 
 def _check_kind(pages: list[Any], name: str) -> None:
     first = pages[0]
-    traits = {(p.shape, str(p.dtype), int(p.compression), int(p.photometric), int(p.samplesperpixel)) for p in pages}
+    traits = {(p.shape, str(p.dtype), int(p.compression), int(p.photometric), p.axes) for p in pages}
     if len(traits) != 1:
         raise InputError(f"{name} has pages of different sizes or kinds: expected pages of one image; split it first")
     if {(p.is_tiled, p.rowsperstrip, p.tilelength, p.tilewidth) for p in pages} != {

@@ -11,7 +11,8 @@ import torch
 from monai_diffdenoise.metrics.arrays import Array
 from monai_diffdenoise.metrics.blind_spot import blind_spot_mse
 from monai_diffdenoise.metrics.drift import mean_drift
-from monai_diffdenoise.metrics.probe import Denoiser, ProbeResponse, probe_response, slice_noise_probe
+from monai_diffdenoise.metrics.noise_draw import slice_noise_probe
+from monai_diffdenoise.metrics.probe import Denoiser, ProbeResponse, probe_response
 from monai_diffdenoise.metrics.residual import residual_autocorrelation, structure_correlation, structure_loss
 from monai_diffdenoise.metrics.slice_error import slice_gain, slice_mse
 from monai_diffdenoise.metrics.sure import sure_from_response
@@ -48,8 +49,8 @@ def no_reference_scores(
         distance: slices from one to its partner.
         weight: matched-region weight of the pairs (i, i + distance), see ``MatchedRegionWeight``; None is 1.
         denoise: f; with it, it is run once more on y with more noise, for Stein's estimate.
-        probe_noise: noise correlated as in y, of any strength. None: drawn with the spectrum of the differences of
-            slices where there is an axis with slices enough, else white.
+        probe_noise: noise correlated as in y, of any strength. None: drawn with the correlation of the differences
+            of slices where there is an axis with slices enough, else white.
         blind: an estimate of y that has not seen the voxel it estimates, to be scored, too.
         mask: where to look, such as the foreground.
         significance: of the verdict, one-sided.
@@ -69,7 +70,7 @@ def no_reference_scores(
     response: ProbeResponse | None = None
     if denoise is not None:
         if probe_noise is None and axis is not None and paired:
-            probe_noise = slice_noise_probe(noisy, axis, distance, weight, generator)
+            probe_noise = slice_noise_probe(noisy, axis, distance, mask=mask, generator=generator)
         response = probe_response(
             noisy, denoise, sigma, denoised=denoised, probe_noise=probe_noise, generator=generator
         )

@@ -14,9 +14,9 @@ import torch
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics.arrays import Array, as_tensor, same_shape
-from monai_diffdenoise.metrics.blocks import plane_stack, variance_of
+from monai_diffdenoise.metrics.blocks import variance_of
 
-__all__ = ["Denoiser", "ProbeResponse", "noise_like", "probe_response", "run_denoiser", "slice_noise_probe"]
+__all__ = ["Denoiser", "ProbeResponse", "probe_response", "run_denoiser"]
 
 Denoiser = Callable[[Any], Any]
 """The whole way from a noisy image to its result, of the same shape: what it gets is of the type of the noisy image."""
@@ -105,71 +105,3 @@ def probe_response(
     before = run_denoiser(denoise, noisy) if denoised is None else same_shape(noisy, denoised)[1]
     after = run_denoiser(denoise, noisy, h * noise)
     return ProbeResponse(noise, (after - before) / h)
-
-
-def noise_like(sample: Array, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Draw Gaussian noise with the in-plane power spectrum of a sample.
-
-    Args:
-        sample: (C, slices, H, W) of something that is noise: differences of slices, a scan of nothing. The spectrum is
-            the mean over channels and slices; slices are drawn independently of each other.
-        generator: draws the noise; None takes one with seed 0.
-
-    Returns:
-        float32 of the shape of ``sample``, standard deviation 1.
-
-    Raises:
-        InputError: another number of axes, or a sample without noise.
-    """
-    values = as_tensor(sample)
-    if values.dim() != 4:
-        raise InputError(f"got a sample of shape {tuple(values.shape)}; expected (channels, slices, height, width)")
-    generator = generator if generator is not None else torch.Generator().manual_seed(0)
-    power = torch.zeros(values.shape[2:], dtype=torch.float64)
-    for part in values.flatten(0, 1):
-        power += torch.fft.fft2(part.double()).abs().square()
-    if not bool(power.sum() > 0) or not bool(power.isfinite().all()):
-        raise InputError("got a sample without noise, or with NaN in it; expected finite values that differ")
-    gain = (power / power.mean()).sqrt()
-    drawn = torch.empty(values.shape, dtype=torch.float32)
-    for part in drawn.flatten(0, 1):
-        white = torch.randn(part.shape, dtype=torch.float64, generator=generator, device=generator.device).cpu()
-        part.copy_(torch.fft.ifft2(torch.fft.fft2(white) * gain).real)
-    return drawn
-
-
-def slice_noise_probe(
-    noisy: Array,
-    axis: int = -1,
-    distance: int = 1,
-    weight: Array | None = None,
-    generator: torch.Generator | None = None,
-) -> torch.Tensor:
-    r"""Noise for a probe that is correlated in the plane as the volume's own is, from the differences of its slices.
-
-    :math:`(y_{i+d} - y_i) / \sqrt 2` holds the noise of both slices and hardly any structure; its power spectrum is
-    that of the noise if the noise of the slices is independent.
-
-    Args:
-        noisy: (C, X, Y, Z).
-        axis: spatial axis along which the slices are stacked.
-        distance: slices from one to its partner.
-        weight: matched-region weight of the pairs (i, i + distance), of the shape of ``noisy`` or of one channel.
-        generator: draws the noise; None takes one with seed 0.
-
-    Returns:
-        float32 of the shape of ``noisy``, standard deviation 1.
-
-    Raises:
-        InputError: another number of axes, too few slices, or slices without noise.
-    """
-    values = as_tensor(noisy)
-    stack = plane_stack(values, axis)
-    count = stack.shape[1] - distance
-    if count < 1 or distance < 1:
-        raise InputError(f"got {stack.shape[1]} slices and a distance of {distance}; expected at least one pair")
-    sample = torch.zeros_like(stack)
-    sample[:, :count] = stack[:, distance:] - stack[:, :count]
-    if weight is not None:
-        sample *= plane_stack(as_tensor(weight).expand(values.shape), axis)
-    return noise_like(sample, generator).movedim(1, 1 + axis % 3)

@@ -28,7 +28,8 @@ class RiskEstimate:
 
     Args:
         mse: mean squared error against the image without noise, in squared units; may fall below 0 by its error.
-        standard_error: of ``mse``, without that of the noise variance.
+        standard_error: of ``mse`` as an estimate of the error of this very image, if the noise variance is right.
+        gain_error: of ``gain``, likewise.
         noise_gain: part of the noise that is still in the result, 0 (none) to 1 (all of it).
         removed: mean square of what was removed, in squared units.
         noise_variance: mean of the noise variance that was assumed: the error of the noisy image itself.
@@ -36,6 +37,7 @@ class RiskEstimate:
 
     mse: float
     standard_error: float
+    gain_error: float
     noise_gain: float
     removed: float
     noise_variance: float
@@ -47,7 +49,7 @@ class RiskEstimate:
 
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""
-        names = ("mse", "standard_error", "noise_gain", "removed", "noise_variance", "gain")
+        names = ("mse", "standard_error", "gain", "gain_error", "noise_gain", "removed", "noise_variance")
         return {name: finite_or_none(getattr(self, name)) for name in names}
 
 
@@ -93,7 +95,8 @@ def sure_from_response(
 ) -> RiskEstimate:
     """Do as :func:`sure` with a probe that has been through the denoiser already."""
     y, f, p, d = same_shape(noisy, denoised, response.noise, response.response)
-    return _risk(y, f, p * d, p.square(), variance_of(sigma, y.shape), inside_mask(mask, y.shape))
+    variance = variance_of(sigma, y.shape)
+    return _risk(block_sums(_fields, y, f, p, d, _elsewhere(p, variance), variance, inside=inside_mask(mask, y.shape)))
 
 
 def poisson_gaussian_sure(
@@ -117,7 +120,7 @@ def poisson_gaussian_sure(
         - (a^2 y + 2 a b)\, \partial_i^2 f_i}
 
     The last term is small unless counts are few and f bends within one count; it is left out by default, since its
-    probe is noisy and takes two more runs.
+    probe is noisy and takes one more run. The standard errors take the noise for Gaussian.
 
     Args:
         noisy: y, (C, *spatial), with 0 at no signal.
@@ -155,37 +158,58 @@ def poisson_gaussian_sure(
         response = (after - opposite) / (2 * h * scale)
     else:
         response = (after - before) / (h * scale)
-    return _risk(y, before, variance * unit * response, variance * unit.square(), variance, inside, bend)
-
-
-def _risk(
-    y: torch.Tensor,
-    f: torch.Tensor,
-    product: torch.Tensor,
-    energy: torch.Tensor,
-    variance: torch.Tensor,
-    inside: torch.Tensor | None,
-    bend: torch.Tensor | None = None,
-) -> RiskEstimate:
-    """SURE from the maps whose sums it is made of; the probe enters as a ratio, exact for f = c y."""
-    zero = torch.zeros((), dtype=torch.float64).expand(y.shape) if bend is None else bend
+    strength = variance.clamp_min(0.0).sqrt()
+    noise, zero = strength * unit, torch.zeros((), dtype=torch.float64).expand(y.shape)
     table = block_sums(
-        lambda y, f, product, energy, variance, bend: (
-            torch.ones_like(y),
-            (f - y).square(),
-            product,
-            energy,
-            variance,
-            bend,
+        lambda y, f, d, u, v, c, p, q: (
+            *(torch.ones_like(y), (f - y).square() - c, v * u * d, v * u.square(), v),
+            *_spreads(y - f, p, v.clamp_min(0.0).sqrt() * d, q),
         ),
-        *(y, f, product, energy, variance, zero),
+        *(y, before, response, unit, variance, zero if bend is None else bend, noise, _elsewhere(noise, variance)),
         inside=inside,
     )
-    table = table[table[:, 0] > 0]
-    count, squares, products, energies, variances, bends = table.sum(dim=0)
-    gain = products / energies
-    level, removed, bending = variances / count, squares / count, bends / count
-    influence = (table[:, 1] - table[:, 5] - (removed - bending) * table[:, 0]) / count
-    influence = influence + 2 * level * (table[:, 2] - gain * table[:, 3]) / energies
-    mse = estimate(removed - level + 2 * level * gain - bending, influence)
-    return RiskEstimate(mse.value, mse.standard_error, float(gain), float(removed), float(level))
+    return _risk(table)
+
+
+def _elsewhere(noise: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """The noise of another place, as strong as the noise here: a second draw that costs no run."""
+    strength = variance.clamp_min(0.0).sqrt()
+    unit = torch.where(strength > 0, noise / strength, 0.0)
+    return strength * unit.roll([side // 2 for side in noise.shape[1:]], tuple(range(1, noise.dim())))
+
+
+def _fields(
+    y: torch.Tensor, f: torch.Tensor, p: torch.Tensor, d: torch.Tensor, q: torch.Tensor, v: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    return torch.ones_like(y), (f - y).square(), p * d, p.square(), v, *_spreads(y - f, p, d, q)
+
+
+def _spreads(r: torch.Tensor, p: torch.Tensor, d: torch.Tensor, q: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What :func:`_risk` takes the errors from: <p, r>, <q, p> and <q, J p> for two independent draws p and q."""
+    return p * r, q * p, q * d
+
+
+def _risk(table: torch.Tensor) -> RiskEstimate:
+    r"""SURE from sums over blocks; the probe enters as a ratio, which is exact for f = c y.
+
+    The estimate is off by what is random in <n, 2 r - n> for the noise n and the residual r, that of the gain by what
+    is random in <n, 2 r>, and both by the probe. Structure in r meets p as it does n. For the rest of r, n - J n, the
+    variance of <p, A p> is at most twice that of <q, A p>, which has a mean of 0 everywhere, so that the spread over
+    blocks holds nothing of the structure.
+
+    Args:
+        table: (blocks, 8), sums of 1, (f - y)^2, <p, J p>, <p, p>, the noise variance, <p, r>, <q, p> and <q, J p>.
+    """
+    count, removed, product, energy, variance = table[:, :5].sum(dim=0)
+    noise_gain, level, removed = product / energy, variance / count, removed / count
+    cross, same, through = table[table[:, 0] > 0, 5:].T / count
+
+    def spread(part: torch.Tensor) -> float:
+        return estimate(0.0, part).standard_error ** 2
+
+    # <p, r> meets the noise in r, too, which is counted below
+    structure = spread(2 * cross) - spread(2 * (same - through))
+    shared = (max(structure, 0.0) if math.isfinite(structure) else math.inf) + 8 * spread(through - noise_gain * same)
+    errors = [math.sqrt(shared + 2 * spread(own)) for own in (same - 2 * through, 2 * (same - through))]
+    mse = removed - level + 2 * level * noise_gain
+    return RiskEstimate(float(mse), errors[0], errors[1], float(noise_gain), float(removed), float(level))

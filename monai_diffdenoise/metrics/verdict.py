@@ -176,7 +176,7 @@ def _by_sure(
         2 * risk.noise_variance * (1 + side * sigma_error) ** 2 * (1 - risk.noise_gain) - risk.removed
         for side in (-1, 1)
     ]
-    margin = z * risk.standard_error
+    margin = z * risk.gain_error
     return _gain_evidence("sure", "the gain by Stein's estimate", min(ends) - margin, max(ends) + margin)
 
 

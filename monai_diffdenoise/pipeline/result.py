@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 
-from monai_diffdenoise.data.storage import allocate, runs
+from monai_diffdenoise.data.storage import allocate, memory_limit, runs
 from monai_diffdenoise.data.volume import Volume
 
 __all__ = ["Result"]
@@ -39,7 +39,8 @@ class Result:
     def residual(self) -> torch.Tensor:
         """What was removed: noisy minus denoised, (C, *S) in the input's units; computed anew at each access."""
         noisy, denoised, axis = self.noisy.as_tensor(), self.image.as_tensor(), self.volume.slice_axis
-        removed = allocate(noisy.shape, axis)
+        with memory_limit(self.report.get("settings", {}).get("memory")):
+            removed = allocate(noisy.shape, axis)
         for index in runs(noisy, axis):
             removed[index] = noisy[index] - denoised[index]
         return removed

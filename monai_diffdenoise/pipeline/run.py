@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from monai_diffdenoise.data import Volume, read_volume, volume_from_array
-from monai_diffdenoise.data.storage import allocate, memory_limit
+from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
@@ -104,11 +104,13 @@ def _denoise_volume(
     announce: Callable[[Plan], None] | None,
 ) -> Result:
     device = default_device(settings.device)
+    # the result, a normalised channel, a weight: a disk that is too small is no news for after the training
+    voxels = volume.image.numel()
+    require_room([4 * voxels, 4 * voxels // volume.image.shape[0], voxels])
     timings: dict[str, float] = {}
     plan = _timed(timings, "analysis", lambda: make_plan(volume, settings))
     if announce is not None:
         announce(plan)
-    # room for the result first: a disk that is too small is no news for after the training
     denoised = allocate(volume.image.shape, volume.slice_axis)
     job = ZeroShot(volume.image.as_tensor(), plan, settings, device, work_dir, resume, progress, volume.slice_axis)
     network = _timed(timings, "training", job.train)

@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms: noisy pairs, reversible scaling, non-local means, the guide and the weight of neighboring slices."""
+"""Transforms: noisy pairs, reversible scaling, variance stabilization, noise, non-local means, matched regions."""
 
 from __future__ import annotations
 
@@ -14,27 +14,50 @@ from monai_diffdenoise.transforms.guide import (
     median_filter,
 )
 from monai_diffdenoise.transforms.nlm import non_local_means
+from monai_diffdenoise.transforms.noise import AddNoise, AddNoised, NoiseModel, RandNoise, RandNoised, noise_model
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
 from monai_diffdenoise.transforms.pairs import RandPaird, held_out
 from monai_diffdenoise.transforms.scaling import AffineScaling, RobustScale, RobustScaled, robust_scaling
+from monai_diffdenoise.transforms.stabilize import (
+    AnscombeStabilizer,
+    LogGammaStabilizer,
+    RicianStabilizer,
+    Stabilize,
+    Stabilized,
+    Stabilizer,
+    make_stabilizer,
+)
 
 __all__ = [
+    "AddNoise",
+    "AddNoised",
     "AffineScaling",
+    "AnscombeStabilizer",
+    "LogGammaStabilizer",
     "MatchedRegionWeight",
     "MatchedRegionWeightd",
     "NeighborSlicePair",
+    "NoiseModel",
     "Pairing",
+    "RandNoise",
+    "RandNoised",
     "RandPaird",
     "RepeatPair",
+    "RicianStabilizer",
     "RobustScale",
     "RobustScaled",
     "SliceBlindPair",
+    "Stabilize",
+    "Stabilized",
+    "Stabilizer",
     "default_tau",
     "guide_noise",
     "guide_slices",
     "held_out",
+    "make_stabilizer",
     "matched_region_weight",
     "median_filter",
+    "noise_model",
     "non_local_means",
     "robust_scaling",
 ]

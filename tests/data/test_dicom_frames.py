@@ -19,6 +19,8 @@ from monai_diffdenoise.data.dicom_frames import pixel_data_of, read_pixel_header
 from monai_diffdenoise.data.fingerprint import Fingerprint
 
 FRAMES = [bytes([number]) * (10 + 2 * number) + b"\xff\xd9" for number in range(5)]
+# Frames of RLE have no marker at their end.
+UNMARKED = [frame[:-2] for frame in FRAMES]
 
 
 def cut(frame: bytes, parts: int) -> list[bytes]:
@@ -26,9 +28,9 @@ def cut(frame: bytes, parts: int) -> list[bytes]:
     return [frame[start : start + step] for start in range(0, len(frame), step)]
 
 
-def several_parts(table: bool) -> bytes:
+def several_parts(frames: list[bytes], table: bool) -> bytes:
     items, offsets = b"", []
-    for frame in FRAMES:
+    for frame in frames:
         offsets.append(len(items))
         items += b"".join(itemize_fragment(part) for part in cut(frame, 3))
     offsets = offsets if table else []
@@ -46,26 +48,26 @@ def compressed_file(path: Path, value: bytes, frames: int = len(FRAMES), **more:
     return path
 
 
-def layouts() -> dict[str, tuple[bytes, dict[str, bytes]]]:
+def layouts() -> dict[str, tuple[list[bytes], bytes, dict[str, bytes]]]:
     wide, offsets, lengths = encapsulate_extended(FRAMES)
     return {
-        "table": (encapsulate(FRAMES), {}),
-        "no table": (encapsulate(FRAMES, has_bot=False), {}),
-        "several parts": (several_parts(True), {}),
-        "several parts, no table": (several_parts(False), {}),
-        "wide table": (wide, {"ExtendedOffsetTable": offsets, "ExtendedOffsetTableLengths": lengths}),
+        "table": (UNMARKED, encapsulate(UNMARKED), {}),
+        "no table": (UNMARKED, encapsulate(UNMARKED, has_bot=False), {}),
+        "several parts": (UNMARKED, several_parts(UNMARKED, True), {}),
+        "several parts, no table": (FRAMES, several_parts(FRAMES, False), {}),
+        "wide table": (FRAMES, wide, {"ExtendedOffsetTable": offsets, "ExtendedOffsetTableLengths": lengths}),
     }
 
 
 @pytest.mark.parametrize("layout", layouts())
 def test_each_compressed_frame_is_found(tmp_path, layout):
-    value, more = layouts()[layout]
+    frames, value, more = layouts()[layout]
     path = compressed_file(tmp_path / "x.dcm", value, **more)
     from_file = read_pixel_header(Fingerprint.of(path))
     in_memory = pixel_data_of(pydicom.dcmread(path))
-    for index, frame in enumerate(FRAMES):
+    for index, frame in enumerate(frames):
         for pixels in (from_file, in_memory):
-            assert pixels.frames == len(FRAMES) and pixels.syntax == JPEGLosslessSV1
+            assert pixels.frames == len(frames) and pixels.syntax == JPEGLosslessSV1
             assert pixels.compressed(index, 1000) == frame
     with pytest.raises(FrameError, match="frame 6 is missing"):
         from_file.compressed(5, 1000)
@@ -73,8 +75,22 @@ def test_each_compressed_frame_is_found(tmp_path, layout):
         from_file.compressed(0, 4)
 
 
+def test_parts_that_nothing_tells_apart(tmp_path):
+    path = compressed_file(tmp_path / "x.dcm", several_parts(UNMARKED, False))
+    with pytest.raises(FrameError, match=r"1 compressed frame\(s\) instead of 5"):
+        read_pixel_header(Fingerprint.of(path))
+
+
+def test_a_table_that_does_not_fit_its_parts(tmp_path):
+    value = bytearray(several_parts(UNMARKED, True))
+    value[12:16] = struct.pack("<L", 3)
+    path = compressed_file(tmp_path / "x.dcm", bytes(value))
+    with pytest.raises(FrameError, match=r"4 compressed frame\(s\) instead of 5"):
+        read_pixel_header(Fingerprint.of(path))
+
+
 def test_all_parts_of_a_single_frame_are_one(tmp_path):
-    path = compressed_file(tmp_path / "x.dcm", several_parts(False), frames=1)
+    path = compressed_file(tmp_path / "x.dcm", several_parts(FRAMES, False), frames=1)
     assert read_pixel_header(Fingerprint.of(path)).compressed(0, 1000) == b"".join(FRAMES)
 
 
@@ -90,7 +106,7 @@ def test_all_parts_of_a_single_frame_are_one(tmp_path):
     ],
     ids=["cut", "long table", "no items", "fewer", "junk", "empty parts"],
 )
-def test_damaged_frames(tmp_path, monkeypatch, value, message):
+def test_damaged_frames(tmp_path, value, message):
     path = tmp_path / "x.dcm"
     compressed_file(path, encapsulate(FRAMES))
     raw = path.read_bytes()
@@ -98,8 +114,12 @@ def test_damaged_frames(tmp_path, monkeypatch, value, message):
     path.write_bytes(raw[:start] + value)
     with pytest.raises(FrameError, match=message):
         read_pixel_header(Fingerprint.of(path))
-    monkeypatch.setattr("monai_diffdenoise.data.dicom_frames._MAX_FRAGMENTS", 2)
-    with pytest.raises(FrameError):
+
+
+def test_a_bomb_of_empty_parts_is_not_listed(tmp_path, monkeypatch):
+    path = compressed_file(tmp_path / "x.dcm", encapsulate(FRAMES))
+    monkeypatch.setattr("monai_diffdenoise.data.dicom_frames._MAX_FRAGMENTS", 4)
+    with pytest.raises(FrameError, match="damaged"):
         read_pixel_header(Fingerprint.of(path))
 
 

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from monai_diffdenoise.data import fill_nonfinite
+from monai_diffdenoise.data import fill_nonfinite, storage
+from monai_diffdenoise.data.finite import _median, count_nonfinite
 from monai_diffdenoise.errors import InputError
 
 
@@ -64,3 +68,68 @@ def test_channel_without_values_takes_the_median_of_all():
 def test_nothing_finite_is_refused():
     with pytest.raises(InputError, match="no finite voxel"):
         fill_nonfinite(torch.full((1, 3, 3), float("nan")))
+
+
+def filled_at_once(image: np.ndarray) -> np.ndarray:
+    """What fill_nonfinite promises, voxel by voxel."""
+    image, known = image.copy(), np.isfinite(image)
+    everywhere = image[known]
+    for c, channel in enumerate(image):
+        values = channel[known[c]] if known[c].any() else everywhere
+        median = np.sort(values)[(values.size - 1) // 2]
+        filled = known[c].copy()
+        for _ in range(4):
+            before, old = channel.copy(), filled.copy()
+            for place in np.argwhere(~old):
+                around = tuple(slice(max(i - 1, 0), i + 2) for i in place)
+                near = np.sort(before[around][old[around]])
+                if near.size:
+                    channel[tuple(place)], filled[tuple(place)] = near[(near.size - 1) // 2], True
+        channel[~filled] = median
+    return image
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_filling_in_runs_is_filling_at_once(data: st.DataObject) -> None:
+    shape = data.draw(st.sampled_from([(1, 9, 7), (2, 4, 5, 6), (1, 3, 4, 12), (2, 1, 1, 9), (1, 12, 12, 1)]))
+    random = np.random.default_rng(data.draw(st.integers(0, 999)))
+    values = np.round(random.normal(size=shape), 1).astype(np.float32)
+    values[random.uniform(size=shape) < data.draw(st.sampled_from([0.05, 0.5, 0.97]))] = np.nan
+    if data.draw(st.booleans()):
+        values[0] = np.inf
+    if not np.isfinite(values).any():
+        values.flat[0] = 1.0
+    axis = data.draw(st.integers(-3, 2))
+    with pytest.MonkeyPatch.context() as patch, storage.memory_limit(data.draw(st.sampled_from([0, 1000]))):
+        patch.setattr(storage, "_RUN_VOXELS", data.draw(st.integers(1, 100)))
+        image = storage.allocate(shape, axis)
+        image[:] = torch.from_numpy(values)
+        finite = fill_nonfinite(image, axis)
+    np.testing.assert_array_equal(image.numpy(), filled_at_once(values))
+    assert (finite is None) == np.isfinite(values).all()
+    if finite is not None:
+        np.testing.assert_array_equal(finite.numpy(), np.isfinite(values))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40),
+    voxels=st.integers(1, 50),
+)
+def test_the_median_is_exact(values: list[float], voxels: int) -> None:
+    image = torch.tensor(values).reshape(1, 1, 1, -1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "_RUN_VOXELS", voxels)
+        assert _median(image, torch.ones_like(image, dtype=torch.bool), 2) == float(torch.tensor(values).median())
+
+
+@pytest.mark.parametrize("voxels", [1, 40, 1 << 20])
+def test_voxels_without_a_value_are_counted_where_sums_overflow_too(
+    voxels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_RUN_VOXELS", voxels)
+    image = torch.full((2, 3, 4, 5), 3e38)
+    assert count_nonfinite(image) == 0
+    image[1, 2, 3, :3] = torch.tensor([float("nan"), float("inf"), -float("inf")])
+    assert count_nonfinite(image) == 3

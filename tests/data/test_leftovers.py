@@ -74,11 +74,12 @@ def test_a_folder_with_a_fresh_file_is_not_old(tmp_path):
     assert left.exists()
 
 
-def test_links_under_a_hidden_name_are_not_followed(tmp_path):
+@pytest.mark.parametrize("name", ["precious", "precious/a"])
+def test_links_under_a_hidden_name_are_not_followed(tmp_path, name):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "a").write_bytes(b"1")
     link = hidden_sibling(tmp_path / "out")
-    link.symlink_to(tmp_path / "precious")
+    link.symlink_to(tmp_path / name)
     os.utime(link, (time.time() - 7200,) * 2, follow_symlinks=False)
     remove_leftovers(tmp_path / "out")
     assert (tmp_path / "precious" / "a").exists() and link.is_symlink()

@@ -57,8 +57,7 @@ def test_a_short_header(mark, end):
 def test_fields(fields, expected):
     found = layout(header(**fields))
     for name, value in expected.items():
-        np.testing.assert_allclose(getattr(found, name), value) if name == "spacing" else None
-        assert name == "spacing" or getattr(found, name) == value
+        assert getattr(found, name) == (pytest.approx(value) if name == "spacing" else value)
 
 
 def test_geometry_is_lps_row_by_row():

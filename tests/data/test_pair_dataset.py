@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.transforms import Compose, Randomizable, Transform
 
-from monai_diffdenoise.data import CountingSampler, PairDataset, pair_loader
+from monai_diffdenoise.data import CountingSampler, PairDataset, pair_dataset, pair_loader
+from monai_diffdenoise.data.storage import allocate, memory_limit
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.transforms import AffineScaling, NeighborSlicePair, RandPaird
 
 
 class RandNumbered(Randomizable, Transform):
@@ -114,3 +116,27 @@ def test_negative_numbers_and_no_volumes_are_refused() -> None:
         dataset()[-1]
     with pytest.raises(InputError, match="no volume"):
         PairDataset([], RandNumbered())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("megabytes", [0, 1000])
+def test_pairs_of_a_mapped_volume_are_scaled_as_they_are_drawn(
+    megabytes: float, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair_dataset, "_DROP_EVERY", 3)
+    values = 50 + 9 * torch.randn(1, 20, 24, 9, generator=torch.Generator().manual_seed(0))
+    scaling, matched = AffineScaling(13.0, 7.0), values > 45
+    with memory_limit(megabytes):
+        image, weight = allocate(values.shape), allocate(values.shape, dtype=torch.bool)
+    image[:], weight[:] = values, matched
+    drawn = {
+        "as it is": [{"image": image, "weight": weight, "scaling": scaling}],
+        "normalised": [{"image": scaling.apply(values), "weight": matched.float()}],
+    }
+    loaders = [
+        pair_loader(PairDataset(volumes, RandPaird(NeighborSlicePair(), patch_size=22)), 2, 4, num_workers=number)
+        for volumes, number in zip(drawn.values(), (workers, 0), strict=True)
+    ]
+    for first, second in zip(*loaders, strict=True):
+        assert same(first, second)
+        assert first["weight"].dtype == torch.float32

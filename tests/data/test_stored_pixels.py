@@ -47,9 +47,10 @@ def test_channels_anywhere_in_the_file(tmp_path, monkeypatch, packing, axis, vox
     assert order == sorted(order), "the order that writers rely on"
 
 
-def test_gray_of_color(tmp_path):
-    pixels, image = place(tmp_path, 0, dtype="u1")
-    gray = StoredPixels(pixels.fingerprint, pixels.dtype, SIZES, CHANNELS, 0, offset=8, gray=True)
+@pytest.mark.parametrize("axis", [0, 2, 3])
+def test_gray_of_color(tmp_path, axis):
+    pixels, image = place(tmp_path, axis, dtype="u1")
+    gray = StoredPixels(pixels.fingerprint, pixels.dtype, SIZES, CHANNELS, axis, offset=8, gray=True)
     (block,) = gray.blocks()
     assert gray.shape == (1, *SIZES) == block.stored.shape
     red, green, blue = image.astype(float)

@@ -57,6 +57,37 @@ def test_with_image_refuses_other_shapes_and_nonfinite_values():
         volume.with_image(bad)
 
 
+@pytest.mark.parametrize("run", [1, 1 << 20])
+def test_range_of_the_values_leaves_out_what_was_filled(run, monkeypatch):
+    monkeypatch.setattr("monai_diffdenoise.data.storage._RUN_VOXELS", run)
+    array = np.random.default_rng(0).normal(size=(2, 4, 5, 6)).astype(np.float32)
+    assert volume_from_array(array).value_range == (array.min(), array.max())
+    array[0, 1, 2, 3] = np.nan
+    volume = volume_from_array(array)
+    image = volume.image.as_tensor().clone()
+    image[0, 1, 2, 3] = 99.0
+    assert volume.with_image(image).value_range == (np.nanmin(array), np.nanmax(array))
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy, lambda a: a[::-1][::-1], lambda a: a.astype(">f8")])
+def test_an_array_is_copied_once_and_its_voxels_without_a_value_return(make):
+    array = np.random.default_rng(0).normal(size=(2, 4, 5, 6)).astype(np.float32)
+    given = make(array)
+    volume = volume_from_array(given)
+    assert volume.source.array is not array and np.shares_memory(volume.source.array, volume.image.numpy())
+    array[0, 1, 2, 3] = np.inf
+    assert np.isfinite(volume.image.numpy()).all()
+    volume = volume_from_array(make(array))
+    assert not np.shares_memory(volume.source.array, volume.image.numpy())
+    np.testing.assert_array_equal(volume.source.array, array)
+    assert volume.nonfinite == 1
+
+
+def test_slices_lie_one_behind_the_other(make_nifti):
+    volume = read_volume(make_nifti(np.ones((4, 5, 6, 2), np.int16)))
+    assert volume.image.as_tensor().movedim(volume.slice_axis + 1, 1).is_contiguous()
+
+
 def test_summary_is_plain_json_without_paths(make_nifti):
     path = make_nifti(np.ones((4, 5, 6), np.int16), "doe_john.nii")
     text = json.dumps(read_volume(path).summary())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -38,6 +39,41 @@ def test_folder_lists_files_and_series(mixed: Path) -> None:
     assert names(volume_paths(mixed)) == ["a.NII.GZ", "b.nii", "d.v2"]
     for path in volume_paths(mixed):
         assert open_volume(path).image.dim() == 4
+
+
+def test_headers_of_two_are_listed_once(make_nifti: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("a.mhd", "a.raw", "b.mha", "c.nhdr", "c.raw.gz", "d.nrrd", "e.hdr", "e.img", "other.hdr", "p.png"):
+        (folder / name).write_bytes(b"ENVI")
+    pair = nib.Nifti1Pair(STORED, np.eye(4))
+    nib.save(pair, folder / "e.img")
+    assert names(volume_paths(folder)) == ["a.mhd", "b.mha", "c.nhdr", "d.nrrd", "e.hdr"]
+    outputs = [Path(item["output"]).name for item in volume_datalist(folder, tmp_path)]
+    endings = (".mha", ".mha", ".nrrd", ".nrrd", ".nii.gz")
+    assert outputs == [f"{stem}_denoised{ending}" for stem, ending in zip("abcde", endings, strict=True)]
+
+
+def test_pictures_count_where_nothing_else_does(make_series: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("a.png", "b.TIF", "notes.txt"):
+        (folder / name).write_bytes(b"any")
+    assert names(volume_paths(folder)) == ["a.png", "b.TIF"]
+    make_series("set/series")
+    assert names(volume_paths(folder)) == ["series"]
+    series = make_series("plain")
+    (series / "preview.png").write_bytes(b"any")
+    assert volume_paths(series) == [str(series)]
+
+
+def test_two_inputs_do_not_share_a_result(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("a.mha", "a.mhd"):
+        (folder / name).write_bytes(b"any")
+    with pytest.raises(InputError, match="would both be .*a_denoised.mha"):
+        volume_datalist(folder, tmp_path)
 
 
 def test_folder_of_dicom_files_is_one_volume(make_series: Callable[..., Path]) -> None:

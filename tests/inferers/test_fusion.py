@@ -7,10 +7,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.inferers import local_noise_variance, posterior_fusion
+from monai_diffdenoise.inferers import fuse_volume, fusion, local_noise_variance, posterior_fusion
 from monai_diffdenoise.inferers.fusion import _box
+from monai_diffdenoise.transforms import AffineScaling
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -136,3 +139,47 @@ def test_shapes_must_agree(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> N
 def test_a_window_has_a_middle(window: int) -> None:
     with pytest.raises(InputError, match="odd number"):
         posterior_fusion(torch.zeros(4, 4, 4), torch.zeros(4, 4, 4), 1.0, window=window)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    depth=st.integers(1, 40),
+    axis=st.integers(-3, 2),
+    distance=st.integers(1, 3),
+    run=st.integers(1, 20),
+    matched=st.booleans(),
+    in_place=st.booleans(),
+)
+def test_fusion_in_runs_is_fusion_at_once(
+    depth: int, axis: int, distance: int, run: int, matched: bool, in_place: bool
+) -> None:
+    shape = [5, 6]
+    shape.insert(axis % 3, depth)
+    noisy, denoised, scaling = 9 * noise(*shape) + 4, 5 * noise(*shape, seed=1), AffineScaling(4.0, 9.0)
+    weight = noise(*shape, seed=2) > -0.5
+    weight.movedim(axis, 0)[max(depth - distance, 0) :] = False
+    variance: torch.Tensor | float = 0.25
+    if matched:
+        variance = local_noise_variance(scaling.apply(noisy), weight.float(), 0.5, axis, distance)
+    removed = noisy - denoised
+    _, share = posterior_fusion(removed / scaling.scale, torch.zeros_like(removed), variance)
+    expected = denoised + share * removed
+    seen: list[tuple[int, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusion, "_RUN_VOXELS", 30 * run)
+        patch.setattr(fusion, "_RUN_SLICES", 1)
+        fused, put_back = fuse_volume(
+            noisy,
+            denoised,
+            weight if matched else None,
+            0.5,
+            scaling,
+            axis,
+            distance,
+            out=denoised if in_place else None,
+            progress=lambda *done: seen.append(done),
+        )
+    assert torch.equal(fused, expected)
+    assert (fused is denoised) == in_place
+    assert put_back == pytest.approx(float(share.double().mean()), abs=1e-12)
+    assert seen == [(min(stop, depth), depth) for stop in range(run, depth + run, run)]

@@ -186,3 +186,23 @@ def test_progress_counts_the_slices_of_all_channels() -> None:
 def test_bad_arguments_are_the_users_mistake(arguments: dict) -> None:
     with pytest.raises(InputError, match="expected"):
         VolumeSliceInferer(**arguments)
+
+
+@pytest.mark.parametrize("pairing", [NeighborSlicePair(0), SliceBlindPair(2), RepeatPair(1)], ids=type)
+@pytest.mark.parametrize("tile", [16, 512])
+def test_denoising_into_given_room_is_the_same(pairing: NeighborSlicePair, tile: int) -> None:
+    image, room = 100 * noise(2, 18, 19, 20), torch.empty(2, 20, 18, 19).movedim(1, 3)
+    network = (lambda stack: stack[:, 1:3].mean(1, keepdim=True)) if pairing.in_channels == 4 else local_network()
+    inferer = VolumeSliceInferer(pairing, batch_size=3, tile=tile)
+    result = inferer.denoise(image, network, out=room)
+    assert result is room
+    assert torch.equal(room, inferer(image[None], network)[0])
+    assert torch.equal(room, image + inferer.residual(image, network))
+    assert torch.equal(room, inferer.denoise(image, network))
+    assert not torch.allclose(room, image, atol=1.0)
+
+
+def test_whole_numbers_have_a_residual_with_digits() -> None:
+    image = (20 * noise(1, 18, 18, 3)).int()
+    residual = VolumeSliceInferer().residual(image, local_network())
+    assert residual.is_floating_point() and not torch.equal(residual, residual.round())

@@ -5,13 +5,23 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_diffdenoise.transforms.block_noise import block_mean, block_noise_std, foreground_threshold, log_mode
+from monai_diffdenoise.transforms import block_noise
+from monai_diffdenoise.transforms.block_noise import (
+    block_mean,
+    block_noise_std,
+    foreground_threshold,
+    log_mode,
+    noise_std_of_parts,
+    spread_slices,
+)
 
 
 def white(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -70,3 +80,37 @@ def test_threshold_parts_object_from_background() -> None:
 
 def test_alike_blocks_have_no_threshold() -> None:
     assert foreground_threshold(torch.ones(1, 16, 16)) == -math.inf
+
+
+def test_parts_of_a_field_have_the_noise_of_the_whole() -> None:
+    field = white(9, 40, 40) * torch.linspace(0.5, 2, 9)[:, None, None]
+    field[2:4] = 0
+    level = torch.linspace(0, 1, 40).expand(9, 40, 40)
+    expected = block_noise_std(field, level, 0.4)
+    assert expected > 0
+    for size in (1, 2, 4):
+        parts = list(zip(field.split(size), level.split(size), strict=True))
+        assert noise_std_of_parts(partial(iter, parts), 0.4) == expected
+    assert noise_std_of_parts(list, 0.0) == 0.0
+
+
+def test_some_slices_tell_the_threshold_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = torch.full((30, 32, 32), 100.0)
+    stack[[0, 14, 29]] = (torch.arange(32) > 15).float()
+    assert foreground_threshold(stack) > 1
+    monkeypatch.setattr(block_noise, "_VOXELS", 1)
+    monkeypatch.setattr(block_noise, "_SLICES", 3)
+    assert spread_slices(stack, 1, 3) == [0, 14, 29]
+    assert 0 < foreground_threshold(stack) < 1
+
+
+@pytest.mark.parametrize(("count", "voxels", "fewest", "expected"), [(5, 99, 9, 5), (50, 40, 3, 10), (50, 4, 3, 3)])
+def test_slices_are_spread_evenly(count: int, voxels: int, fewest: int, expected: int) -> None:
+    chosen = spread_slices(torch.zeros(count, 2, 2), voxels, fewest)
+    assert len(chosen) == expected and chosen[0] == 0 and chosen[-1] == count - 1
+    assert set(np.diff(chosen)) <= {(count - 1) // (expected - 1), -(-(count - 1) // (expected - 1))}
+
+
+def test_the_threshold_does_not_depend_on_how_the_slices_lie() -> None:
+    stack = white(12, 24, 24) + 3 * (torch.arange(24) > 9)
+    assert foreground_threshold(stack.movedim(0, 2).contiguous().movedim(2, 0)) == foreground_threshold(stack)

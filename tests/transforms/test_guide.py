@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.transforms import nlm
+from monai_diffdenoise.transforms import guide, nlm
 from monai_diffdenoise.transforms.guide import (
     MatchedRegionWeight,
     MatchedRegionWeightd,
@@ -220,6 +220,78 @@ def test_channels_are_weighed_apart(changed: tuple[torch.Tensor, torch.Tensor]) 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_volume_without_pairs_has_no_weight(depth: int) -> None:
     assert not MatchedRegionWeight(2, distance=2)(torch.rand(1, 9, 9, depth)).any()
+
+
+@pytest.mark.parametrize("pixels", [1, 40 * 44 * 2, 1 << 19])
+@pytest.mark.parametrize("distance", [1, 2])
+@pytest.mark.parametrize("numbers", [{}, {"sigma": SIGMA}, {"tau": 0.05}], ids=str)
+def test_slices_are_weighed_alike_in_parts_and_at_once(
+    changed: tuple[torch.Tensor, torch.Tensor],
+    pixels: int,
+    distance: int,
+    numbers: dict[str, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    volume = torch.cat([changed[0], 3 * changed[0].flip(3)])
+    sigmas = [numbers.get("sigma") or _sigma_of(channel, distance) for channel in volume]
+    expected = torch.zeros_like(volume)
+    for channel, matched, sigma in zip(volume, expected, sigmas, strict=True):
+        guides = guide_slices(channel.movedim(2, 0), sigma)
+        tau = numbers.get("tau") or default_tau(
+            sigma, guide_noise(guides, distance, guide.foreground_threshold(channel.movedim(2, 0)))
+        )
+        matched[..., : 6 - distance] = matched_region_weight(guides[:-distance], guides[distance:], tau).movedim(0, 2)
+    monkeypatch.setattr(guide, "_PART_PIXELS", pixels)
+    match = MatchedRegionWeight(2, distance, **numbers)
+    out, seen = torch.ones(2, 6, 40, 44, dtype=torch.bool).movedim(1, 3), []
+    assert match(volume, out, lambda done, total: seen.append((done, total))) is out
+    assert torch.equal(out, match(volume).bool())
+    assert torch.equal(out, expected.bool())
+    assert seen[-1] == (12, 12) and seen == sorted(seen)
+
+
+def _sigma_of(channel: torch.Tensor, distance: int) -> float:
+    slices = channel.movedim(2, 0)
+    difference = (slices[distance:] - slices[:-distance]) / 2**0.5
+    return guide.block_noise_std(difference, slices[:-distance], guide.foreground_threshold(slices))
+
+
+def test_noise_of_the_guides_comes_from_some_pairs_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = 1 + SIGMA * torch.randn(1, 32, 32, 40, generator=torch.Generator().manual_seed(0))
+    asked: list[list[int]] = []
+    make = guide._Guides.__call__
+    monkeypatch.setattr(
+        guide._Guides, "__call__", lambda self, indices: asked.append(list(indices)) or make(self, indices)
+    )
+    whole = MatchedRegionWeight(2, sigma=SIGMA)(volume)
+    assert asked[0] == list(range(39))
+    asked.clear()
+    monkeypatch.setattr(guide, "_VOXELS", 10 * 32 * 32)
+    some = MatchedRegionWeight(2, sigma=SIGMA)(volume)
+    assert len(asked[0]) == 10 and asked[0][0] == 0 and asked[0][-1] == 38
+    assert float((whole != some).float().mean()) < 0.02
+
+
+def test_no_guide_is_made_twice_nor_kept_longer_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = 1 + SIGMA * torch.randn(1, 16, 16, 30, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(guide, "_VOXELS", 4 * 16 * 16)
+    monkeypatch.setattr(guide, "_PART_PIXELS", 5 * 16 * 16)
+    made, kept = [0], [0]
+    forget, denoise = guide._Guides.forget, guide.guide_slices
+
+    def counted(slices: torch.Tensor, *numbers: float) -> torch.Tensor:
+        made[0] += len(slices)
+        return denoise(slices, *numbers)
+
+    def looked_at(self: guide._Guides, stop: int) -> None:
+        kept[0] = max(kept[0], len(self.made))
+        forget(self, stop)
+
+    monkeypatch.setattr(guide, "guide_slices", counted)
+    monkeypatch.setattr(guide._Guides, "forget", looked_at)
+    MatchedRegionWeight(2, 2, sigma=SIGMA)(volume)
+    assert made[0] == 30
+    assert kept[0] <= 5 + 2 + 2 * 4
 
 
 def test_constant_volume_is_matched_everywhere() -> None:

@@ -96,6 +96,43 @@ def test_sample_of_a_large_image_stands_for_all_of_it() -> None:
     assert scaling.scale == pytest.approx(0.99, abs=4e-3)
 
 
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume of a few thousand voxels counts as a large one."""
+    monkeypatch.setattr("monai_diffdenoise.transforms.scaling._FEW", 1000)
+    monkeypatch.setattr("monai_diffdenoise.transforms.scaling._SAMPLE", 4000)
+    monkeypatch.setattr("monai_diffdenoise.transforms.scaling._SLICES", 8)
+
+
+def test_a_few_slices_stand_for_a_large_volume(large: None) -> None:
+    volume = torch.randn(40, 50, 60, generator=torch.Generator().manual_seed(0))
+    expected = np.percentile(volume.numpy(), [0.5, 99.5])
+    for axis in range(3):
+        found = robust_scaling(volume.movedim(axis, 0).contiguous().movedim(0, axis))
+        assert found.offset == pytest.approx(expected[0], abs=0.3)
+        assert found.scale == pytest.approx(expected[1] - expected[0], abs=0.4)
+
+
+def test_a_large_volume_is_not_read_as_a_whole(large: None) -> None:
+    volume = torch.zeros(60, 10, 10)
+    picked = torch.linspace(0, 59, 8).round().long()
+    volume[picked] = torch.rand(8, 10, 10, generator=torch.Generator().manual_seed(0))
+    volume[(picked + 1)[:-1]] = 1e6
+    assert robust_scaling(volume).scale < 1
+    assert robust_scaling(volume.movedim(0, 2)) == robust_scaling(volume)
+
+
+def test_where_the_chosen_slices_hold_nothing_all_are_asked(large: None) -> None:
+    volume = torch.full((60, 10, 10), float("nan"))
+    volume[30] = torch.linspace(1, 3, 100).view(10, 10)
+    found = robust_scaling(volume)
+    assert (found.offset, found.scale) == (pytest.approx(1, abs=0.1), pytest.approx(2, abs=0.2))
+    # constant where it was looked at: the extremes are those of the whole
+    volume[:] = 5.0
+    volume[30, 2, 3], volume[31, 4, 4] = 7.0, float("inf")
+    assert robust_scaling(volume) == AffineScaling(5.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("values", "limits", "message"),
     [
