@@ -56,8 +56,9 @@ def test_texts(values, keyword, texts):
 
 
 def test_shown_is_plain_and_short():
-    assert image(ImageType=["A", "B C", "D\x1b[31m\nE\u202e"]).shown("ImageType", start=1) == "B C D31mE"
-    assert len(image(StackID="x" * 500).shown("StackID")) == 64
+    with quiet():
+        assert image(ImageType=["A", "B C", "D\x1b[31m\nE\u202e"]).shown("ImageType", start=1) == "B C D31mE"
+        assert len(image(StackID="x" * 500).shown("StackID")) == 64
     assert image().shown("ImageType") == ""
 
 
