@@ -13,8 +13,8 @@ import numpy as np
 
 from monai_diffdenoise.data.atomic import check_name, check_target
 from monai_diffdenoise.data.dicom_files import is_dicom
-from monai_diffdenoise.data.dicom_read import DicomSource, read_dicom
-from monai_diffdenoise.data.dicom_write import is_derived_folder, write_dicom
+from monai_diffdenoise.data.dicom_read import read_dicom
+from monai_diffdenoise.data.dicom_write import check_dicom, is_derived_folder, is_dicom_name, write_dicom
 from monai_diffdenoise.data.formats import detect_format, format_of_name, known_endings
 from monai_diffdenoise.data.read_options import ReadOptions
 from monai_diffdenoise.data.volume import Volume, Written
@@ -27,9 +27,15 @@ def _is_file_name(path: str | os.PathLike[str]) -> bool:
     return format_of_name(path) is not None
 
 
+def _names_one_file(path: str | os.PathLike[str]) -> bool:
+    return _is_file_name(path) or is_dicom_name(path)
+
+
 def _is_folder_name(path: str | os.PathLike[str]) -> bool:
     text = os.fspath(path)
-    return text.endswith(("/", os.sep)) or Path(text).suffix == "" or (Path(text).is_dir() and not _is_file_name(text))
+    return (
+        text.endswith(("/", os.sep)) or Path(text).suffix == "" or (Path(text).is_dir() and not _names_one_file(text))
+    )
 
 
 def read_volume(
@@ -120,10 +126,7 @@ def check_conversion(volume: Volume, path: str | os.PathLike[str], output_dtype:
     if kind is not None:
         kind.check(volume, output_dtype)
         return
-    if not isinstance(volume.source, DicomSource):
-        raise InputError(
-            f"output {path} would be a DICOM series, but the input is not DICOM: name a file ({known_endings()})"
-        )
+    check_dicom(volume, path)
     if output_dtype is not None:
         raise InputError(f"output {path} is a DICOM series, which keeps its data type: drop the output data type")
 
@@ -145,10 +148,11 @@ def check_output(
             folder that is missing or cannot be written to.
     """
     target = Path(path)
-    as_file = _is_file_name(path)
+    as_file = _names_one_file(path)
     if not as_file and not _is_folder_name(path):
         raise InputError(
-            f"output {path} ends in {target.suffix!r}: expected {known_endings()}, or a folder name for a DICOM series"
+            f"output {path} ends in {target.suffix!r}: expected {known_endings()}, .dcm for a "
+            "single DICOM file, or a folder name for a DICOM series"
         )
     check_name(target)
     if target.is_symlink():
@@ -175,7 +179,7 @@ def _refuse_inputs(target: Path, inputs: Sequence[str | os.PathLike[str]], as_fi
         if not as_file and real in other.parents:
             raise InputError(f"output folder {target} holds the input {entry}: choose another folder")
         kind = format_of_name(given)
-        if not as_file and kind is not None:
+        if format_of_name(target) is None and kind is not None:
             raise InputError(
                 f"output {target} would be a DICOM series, but the input {entry.name} is {kind.title}: "
                 f"name a file ({known_endings()})"

@@ -89,3 +89,11 @@ def test_components_are_no_repeats():
     volume = replace(volume_from_array(series, slice_axis=2), channels="component")
     with pytest.raises(InputError, match="components"):
         make_plan(volume, DenoiseSettings(pairing="repeat"))
+
+
+@pytest.mark.parametrize("value", [1e37, -1e20])
+def test_damaged_voxels_are_named(value):
+    image = noisy("gaussian").image.as_tensor().clone()
+    image[0, 10, 10, 3] = value
+    with pytest.raises(InputError, match="a few voxels are damaged"):
+        make_plan(volume_from_array(image, slice_axis=2), DenoiseSettings())
