@@ -27,6 +27,7 @@ from monai_diffdenoise.transforms.scaling import robust_scaling
 __all__ = ["Plan", "make_plan"]
 
 _FARTHEST = 1e6
+_LARGEST = 1e37
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,11 @@ def _refuse_outliers(volume: Volume) -> None:
     image = volume.image.as_tensor()
     scale = robust_scaling(image[_typical_channel(image)]).scale
     low, high = volume.value_range
+    if max(-low, high) > _LARGEST:
+        raise InputError(
+            f"got values from {low:.3g} to {high:.3g}: expected at most {_LARGEST:g} in size, or float32 cannot compute "
+            "with them; the file is damaged or needs another scale"
+        )
     if (high - low) / scale > _FARTHEST:
         raise InputError(
             f"got values from {low:.3g} to {high:.3g}, where most lie within {scale:.3g} of each other: expected at "

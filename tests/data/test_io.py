@@ -81,7 +81,7 @@ def test_good_outputs(place, output, given, overwrite):
     ("output", "given", "message"),
     [
         ("new.jpg", "in.nii.gz", "ends in '.jpg'"),
-        ("new.dcm", "series", "ends in '.dcm'"),
+        ("new.xyz", "series", "ends in '.xyz'"),
         ("in.nii.gz", "in.nii.gz", "the input itself"),
         ("../{name}/in.nii.gz", "in.nii.gz", "the input itself"),
         ("hard.nii.gz", "in.nii.gz", "the input itself"),
