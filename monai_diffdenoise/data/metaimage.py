@@ -21,9 +21,10 @@ from monai_diffdenoise.data.stored_pixels import StoredPixels
 from monai_diffdenoise.data.volume import Volume, assemble, pick_slice_axis
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["MetaImageSource", "is_metaimage", "read_metaimage"]
+__all__ = ["COLORS", "MetaImageSource", "is_metaimage", "read_metaimage"]
 
-_COLORS = (3, 4)
+# The format does not tell three parts of a value from red, green and blue; of bytes, they are taken for colors.
+COLORS = (3, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def read_metaimage(path: str | os.PathLike[str], options: ReadOptions | None = N
         raise InputError(f"{path} is empty (0 bytes): expected a MetaImage")
     with open_file(path) as stream, translated(path):
         layout = read_layout(stream, str(path))
-    color = layout.dtype.name == "uint8" and layout.components in _COLORS
+    color = layout.dtype.name == "uint8" and layout.components in COLORS
     if color and options.color == "refuse":
         raise InputError(
             f"{path} holds color ({layout.components} bytes per voxel): expected one number per voxel; take its gray "

@@ -18,9 +18,10 @@ from monai_diffdenoise.data.beside import refuse_overwriting
 from monai_diffdenoise.data.choose_encoding import Holds, choose_encoding
 from monai_diffdenoise.data.encoded import EncodedVoxels
 from monai_diffdenoise.data.encoding import Encoding
-from monai_diffdenoise.data.metaimage import MetaImageSource
+from monai_diffdenoise.data.metaimage import COLORS, MetaImageSource
 from monai_diffdenoise.data.metaimage_header import ELEMENT_TYPES
 from monai_diffdenoise.data.volume import Volume, Written
+from monai_diffdenoise.errors import InputError
 
 __all__ = ["plan_metaimage", "write_metaimage"]
 
@@ -40,9 +41,17 @@ def plan_metaimage(volume: Volume, output_dtype: str | np.dtype | None = None) -
         output_dtype: number type wanted; None for the source's, or the smallest that holds its values.
 
     Raises:
-        InputError: see :func:`~monai_diffdenoise.data.choose_encoding.choose_encoding`.
+        InputError: see :func:`~monai_diffdenoise.data.choose_encoding.choose_encoding`; or three or four components of
+            a byte each, which every reader would take for color.
     """
-    return choose_encoding(volume, output_dtype, _HOLDS)
+    encoding = choose_encoding(volume, output_dtype, _HOLDS)
+    channels = int(volume.image.shape[0])
+    if volume.channels == "component" and channels in COLORS and encoding.dtype == np.uint8:
+        raise InputError(
+            f"{channels} components of uint8 in a MetaImage would be read as color: give the output data type int16, "
+            "or name a .nrrd file"
+        )
+    return encoding
 
 
 def write_metaimage(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_diffdenoise.data import ReadOptions, read_volume, volume_from_array, write_volume
+from monai_diffdenoise.data import ReadOptions, check_conversion, read_volume, volume_from_array, write_volume
 from monai_diffdenoise.data.encoding import OUTPUT_DTYPES
 from monai_diffdenoise.errors import InputError
 
@@ -159,3 +159,18 @@ def test_data_of_the_input_are_not_overwritten(tmp_path):
     (tmp_path / "in.raw").rename(tmp_path / "in.mha")
     with pytest.raises(InputError, match="holds the data of the input"):
         write_volume(read_volume(tmp_path / "in.mhd"), tmp_path / "in.mha", overwrite=True)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_components_that_would_be_read_as_color_are_refused(tmp_path, channels):
+    volume = replace(volume_from_array(RNG.integers(0, 99, (channels, 4, 5, 6))), channels="component")
+    for refuse in (check_conversion, write_volume):
+        with pytest.raises(InputError, match="read as color.*int16"):
+            refuse(volume, tmp_path / "out.mha", "uint8")
+    assert not list(tmp_path.iterdir())
+    write_volume(volume, tmp_path / "out.mha", "int16")
+    write_volume(volume, tmp_path / "out.nrrd", "uint8")
+    for name in ("out.mha", "out.nrrd"):
+        back = read_volume(tmp_path / name)
+        assert back.channels == "component"
+        np.testing.assert_array_equal(back.image, volume.image)
