@@ -272,23 +272,30 @@ def test_noise_of_the_guides_comes_from_some_pairs_of_many(monkeypatch: pytest.M
     assert float((whole != some).float().mean()) < 0.02
 
 
+def test_guides_made_one_by_one_are_those_made_at_once() -> None:
+    slices = noisy_step(20, 24, count=6).float() + torch.arange(6)[:, None, None]
+    guides = guide._Guides(slices, SIGMA)
+    assert torch.equal(torch.cat([guides([index]) for index in (3, 0, 5)]), guide_slices(slices, SIGMA)[[3, 0, 5]])
+
+
 def test_no_guide_is_made_twice_nor_kept_longer_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     volume = 1 + SIGMA * torch.randn(1, 16, 16, 30, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(guide, "_VOXELS", 4 * 16 * 16)
     monkeypatch.setattr(guide, "_PART_PIXELS", 5 * 16 * 16)
     made, kept = [0], [0]
-    forget, denoise = guide._Guides.forget, guide.guide_slices
+    ask, denoise = guide._Guides.__call__, guide.guide_slices
 
     def counted(slices: torch.Tensor, *numbers: float) -> torch.Tensor:
         made[0] += len(slices)
         return denoise(slices, *numbers)
 
-    def looked_at(self: guide._Guides, stop: int) -> None:
+    def looked_at(self: guide._Guides, indices: list[int]) -> torch.Tensor:
+        answer = ask(self, indices)
         kept[0] = max(kept[0], len(self.made))
-        forget(self, stop)
+        return answer
 
     monkeypatch.setattr(guide, "guide_slices", counted)
-    monkeypatch.setattr(guide._Guides, "forget", looked_at)
+    monkeypatch.setattr(guide._Guides, "__call__", looked_at)
     MatchedRegionWeight(2, 2, sigma=SIGMA)(volume)
     assert made[0] == 30
     assert kept[0] <= 5 + 2 + 2 * 4
