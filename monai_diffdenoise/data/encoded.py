@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from monai_diffdenoise.data.encoding import Encoding, encode_block
+from monai_diffdenoise.data.storage import drop_pages
 from monai_diffdenoise.data.volume import Volume, Written
 
 __all__ = ["EncodedVoxels"]
@@ -39,6 +40,7 @@ class EncodedVoxels:
             stored, lost = encode_block(block, image[block.index], self.encoding)
             self.clipped += lost
             yield block.index, stored
+            drop_pages()
 
     def raw(self, dtype: np.dtype) -> Iterator[bytes]:
         """Yield the bytes of whole images one after the other (the first spatial axis is the fastest).

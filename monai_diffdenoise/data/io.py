@@ -151,7 +151,7 @@ def check_output(
     as_file = _names_one_file(path)
     if not as_file and not _is_folder_name(path):
         raise InputError(
-            f"output {path} ends in {target.suffix!r}: expected {known_endings()}, .dcm for a "
+            f"output {path} ends in {target.suffix!r}: expected {known_endings(written=True)}, .dcm for a "
             "single DICOM file, or a folder name for a DICOM series"
         )
     check_name(target)

@@ -18,7 +18,6 @@ from monai_diffdenoise.data.encoded import EncodedVoxels
 from monai_diffdenoise.data.encoding import OUTPUT_DTYPES, Encoding
 from monai_diffdenoise.data.nifti import NiftiSource
 from monai_diffdenoise.data.nifti_header import NiftiLayout
-from monai_diffdenoise.data.storage import drop_pages
 from monai_diffdenoise.data.volume import Volume, Written
 
 __all__ = ["plan_encoding", "write_nifti"]
@@ -82,7 +81,6 @@ def write_nifti(
         out.write(prefix)
         for raw in voxels.raw(dtype):
             out.write(raw)
-            drop_pages()
         if packed:
             out.close()
     return voxels.written(path)

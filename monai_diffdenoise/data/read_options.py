@@ -50,4 +50,4 @@ class ReadOptions:
             value = getattr(self, field.name)
             if value != field.default and field.name not in allowed:
                 name = field.name.replace("_", "-")
-                raise InputError(f"{what}: got --{name} {value}, which is for DICOM only; drop it")
+                raise InputError(f"{what}: got --{name} {value}, which means nothing for it; drop it")

@@ -67,6 +67,11 @@ class TiffSource:
                 for position, number in enumerate(slices):
                     with _guarded(self.path):
                         page = self._gray(tiff.pages[int(number)].asarray(maxworkers=1))
+                    if page.shape != (self.layout.rows, self.layout.columns):
+                        raise InputError(
+                            f"{self.path} is damaged: page {int(number) + 1} decodes to {page.shape}, expected "
+                            f"{(self.layout.rows, self.layout.columns)} pixels"
+                        )
                     stored = page.astype(self.native.dtype).T[None]
                     whole = (slice(channel, channel + 1), slice(None), slice(None))
                     if self.layout.flat:

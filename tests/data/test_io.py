@@ -35,7 +35,7 @@ def test_missing_input(tmp_path):
 
 
 def test_series_goes_with_dicom_only(make_nifti):
-    with pytest.raises(InputError, match="DICOM only"):
+    with pytest.raises(InputError, match="means nothing for it"):
         read_volume(make_nifti(np.ones((3, 4, 5), np.int16)), series="1.2.3")
 
 

@@ -89,7 +89,7 @@ def _attempt(source: Path, folder: Path) -> tuple[str, str]:
         try:
             volume = read_volume(source, options=options)
         except InputError as error:
-            if "for DICOM only" not in str(error):
+            if "means nothing for it" not in str(error):
                 raise
             volume = read_volume(source)
         denoised, text = volume.with_image(volume.image), "written back, not denoised"
