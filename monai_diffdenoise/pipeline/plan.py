@@ -131,8 +131,8 @@ def _refuse_outliers(volume: Volume) -> None:
     low, high = volume.value_range
     if max(-low, high) > _LARGEST:
         raise InputError(
-            f"got values from {low:.3g} to {high:.3g}: expected at most {_LARGEST:g} in size, or float32 cannot compute "
-            "with them; the file is damaged or needs another scale"
+            f"got values from {low:.3g} to {high:.3g}: expected at most {_LARGEST:g} in size, or float32 cannot "
+            "compute with them; the file is damaged or needs another scale"
         )
     if (high - low) / scale > _FARTHEST:
         raise InputError(
