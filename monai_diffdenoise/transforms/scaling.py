@@ -116,23 +116,17 @@ def _pieces(image: torch.Tensor, most: int | None = None) -> list[torch.Tensor]:
 
 def _sample(image: torch.Tensor) -> torch.Tensor:
     """Finite values that stand for all; all of them where they are few."""
-    if image.numel() <= _FEW:
-        finite = image[torch.isfinite(image)]
-        return finite[:: _odd_step(len(finite))]
     found: list[torch.Tensor] = []
     # a large image may lie in a file: where some slices tell enough, the others are not read
-    for most in (_SLICES, None):
-        pieces = _pieces(image, most)
-        step = _odd_step(sum(piece.numel() for piece in pieces))
+    for most, all_of_them in ((_SLICES, False), (None, False), (None, True)):
+        pieces = _pieces(image, most) if image.numel() > _FEW else [image]
+        # an odd step shares no factor with the usual sides, which are powers of two
+        step = 1 if all_of_them else (sum(piece.numel() for piece in pieces) // _SAMPLE) | 1
+        # picked before they are checked, since a mask takes several times the memory of what it is applied to
         found = [part[torch.isfinite(part)] for part in (piece.reshape(-1)[::step] for piece in pieces)]
         if any(len(part) for part in found):
             break
     return torch.cat(found)
-
-
-def _odd_step(count: int) -> int:
-    # an odd step shares no factor with the usual sides, which are powers of two
-    return (count // _SAMPLE) | 1
 
 
 def _extremes(image: torch.Tensor) -> tuple[float, float]:

@@ -127,6 +127,10 @@ def test_where_the_chosen_slices_hold_nothing_all_are_asked(large: None) -> None
     volume[30] = torch.linspace(1, 3, 100).view(10, 10)
     found = robust_scaling(volume)
     assert (found.offset, found.scale) == (pytest.approx(1, abs=0.1), pytest.approx(2, abs=0.2))
+    # nor in the sample of all slices
+    volume[30] = float("nan")
+    volume[30, 1, 1:3] = torch.tensor([4.0, 8.0])
+    assert robust_scaling(volume) == AffineScaling(4.0, 4.0)
     # constant where it was looked at: the extremes are those of the whole
     volume[:] = 5.0
     volume[30, 2, 3], volume[31, 4, 4] = 7.0, float("inf")
