@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monai_diffdenoise.data.atomic import atomic_file, atomic_folder
+    from monai_diffdenoise.data.dicom_map import write_parametric_map
     from monai_diffdenoise.data.finite import fill_nonfinite
     from monai_diffdenoise.data.formats import FORMATS
     from monai_diffdenoise.data.io import check_conversion, check_output, read_volume, write_volume
@@ -43,6 +44,7 @@ __all__ = [
     "volume_datalist",
     "volume_from_array",
     "volume_paths",
+    "write_parametric_map",
     "write_volume",
 ]
 
@@ -67,6 +69,7 @@ _HOME = {
     "volume_datalist": "volume_list",
     "volume_from_array": "memory",
     "volume_paths": "volume_list",
+    "write_parametric_map": "dicom_map",
     "write_volume": "io",
 }
 

@@ -1,6 +1,9 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms: noisy pairs, reversible scaling, variance stabilization, noise, non-local means, matched regions."""
+"""Transforms: noisy pairs, reversible scaling, variance stabilization, non-local means, matched regions.
+
+Noise models and the transforms that add their noise stand in :mod:`monai_diffdenoise.transforms.noise`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from monai_diffdenoise.transforms.guide import (
     median_filter,
 )
 from monai_diffdenoise.transforms.nlm import non_local_means
-from monai_diffdenoise.transforms.noise import AddNoise, AddNoised, NoiseModel, RandNoise, RandNoised, noise_model
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
 from monai_diffdenoise.transforms.pairs import RandPaird, held_out
 from monai_diffdenoise.transforms.scaling import AffineScaling, RobustScale, RobustScaled, robust_scaling
@@ -29,18 +31,13 @@ from monai_diffdenoise.transforms.stabilize import (
 )
 
 __all__ = [
-    "AddNoise",
-    "AddNoised",
     "AffineScaling",
     "AnscombeStabilizer",
     "LogGammaStabilizer",
     "MatchedRegionWeight",
     "MatchedRegionWeightd",
     "NeighborSlicePair",
-    "NoiseModel",
     "Pairing",
-    "RandNoise",
-    "RandNoised",
     "RandPaird",
     "RepeatPair",
     "RicianStabilizer",
@@ -57,7 +54,6 @@ __all__ = [
     "make_stabilizer",
     "matched_region_weight",
     "median_filter",
-    "noise_model",
     "non_local_means",
     "robust_scaling",
 ]
