@@ -7,7 +7,6 @@ One file of the source gives one file of the result: a slice, a picture of tiles
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from monai_diffdenoise.data.dicom_read import DicomSource
 from monai_diffdenoise.data.dicom_slice import Slice
 from monai_diffdenoise.data.dicom_write_mosaic import mosaic_picture
 from monai_diffdenoise.data.encoding import encode_block
+from monai_diffdenoise.data.storage import digest
 from monai_diffdenoise.data.volume import Volume, Written
 from monai_diffdenoise.errors import InputError
 
@@ -131,11 +131,9 @@ def write_dicom(
     if not first.study:
         warnings.warn("the source has no Study Instance UID, so the derived series has none either", stacklevel=2)
     image = volume.image.as_tensor().numpy()
-    digest = hashlib.sha256()
-    for moment in image:
-        digest.update(np.ascontiguousarray(moment).data)
+    voxels = digest(volume.image.as_tensor(), volume.slice_axis)
     settings = f"{PRODUCT} {product_version()} {derivation} private={keep_private}"
-    series_uid = generate_uid(entropy_srcs=[first.series, first.sop_instance, digest.hexdigest(), settings])
+    series_uid = generate_uid(entropy_srcs=[first.series, first.sop_instance, voxels, settings])
     writer = _Writer(source, image, DerivedSeries(series_uid, derivation, keep_private))
     if is_dicom_name(path):
         with atomic_file(path, overwrite=overwrite) as stream:
