@@ -183,7 +183,10 @@ def _truth(row: Row) -> str:
 
 
 def _network_table(rows: list[Row]) -> Iterable[list[str]]:
-    yield ["noise", "steps", "result", "PSNR gain dB", "true MSE", "SURE", "SURE / true", "slice gain: MSE", "verdict"]
+    yield [
+        *("noise", "steps", "result", "PSNR gain dB", "true MSE", "SURE / true: sigma told, measured"),
+        *("noise variance - slice gain", "sigma measured / true", "verdict: sigma told, measured"),
+    ]
     for row in rows:
         scores = row["scores"]
         yield [
@@ -192,8 +195,8 @@ def _network_table(rows: list[Row]) -> Iterable[list[str]]:
             row["name"],
             f"{_change(row):+.2f}",
             f"{row['mse']:.3e}",
-            f"{scores['sure measured']:.3e}",
-            f"{scores['sure measured'] / row['mse']:.2f}",
+            f"{scores['sure told'] / row['mse']:.2f}, {scores['sure measured'] / row['mse']:.2f}",
             f"{scores['slice gain'] + row['mse_noisy']:.3e}",
-            row["verdict"],
+            f"{row['sigma'] / row['level']:.2f}",
+            f"{row['verdict_told']}, {row['verdict']}",
         ]

@@ -89,8 +89,9 @@ def test_masked_score_keeps_to_the_mask() -> None:
     noise[:, 32:] *= 3.0
     mask = torch.zeros(noise.shape)
     mask[:, :28] = 1.0
-    assert masked_mse(noise, torch.zeros_like, axis=2, mask=mask).value == pytest.approx(1.0, abs=0.1)
-    assert masked_mse(noise, torch.zeros_like, axis=2).value > 4.0
+    found = masked_mse(noise, lambda image: image, axis=2, mask=mask)
+    assert found.value == pytest.approx(1 + 1 / 8, abs=4 * found.standard_error)
+    assert masked_mse(noise, lambda image: image, axis=2).value > 4.0
 
 
 def test_radius_covers_correlated_noise() -> None:
