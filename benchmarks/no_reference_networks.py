@@ -44,8 +44,11 @@ def network_rows() -> Iterator[dict[str, Any]]:
             for fused in (False, True):
                 denoise = _denoiser(job, network, fused)
                 output = denoise(noisy)
-                response = probe_response(noisy, denoise, sigma, denoised=output, probe_noise=probe)
-                verdict = improves(noisy, output, sigma=sigma, response=response, axis=2, mask=mask)
+                found = {}
+                for name, strength in (("measured", sigma), ("told", level)):
+                    response = probe_response(noisy, denoise, strength, denoised=output, probe_noise=probe)
+                    found[f"sure {name}"] = sure_from_response(noisy, output, response, strength, mask=mask).mse
+                    found[name] = improves(noisy, output, sigma=strength, response=response, axis=2, mask=mask).vote
                 row = {
                     "group": "network",
                     "image": "phantom",
@@ -56,12 +59,15 @@ def network_rows() -> Iterator[dict[str, Any]]:
                     "name": "fused" if fused else "bare",
                     "mse": float((output - clean).square()[mask].mean()),
                     "mse_noisy": float((noisy - clean).square()[mask].mean()),
+                    "sigma": sigma,
                     "scores": {
-                        "sure measured": sure_from_response(noisy, output, response, sigma, mask=mask).mse,
+                        "sure measured": found["sure measured"],
+                        "sure told": found["sure told"],
                         "slice gain": -slice_gain(noisy, output, 2, mask=mask).value,
                         "pair error": job.scores["pair_error"],
                     },
-                    "verdict": verdict.vote,
+                    "verdict": found["measured"],
+                    "verdict_told": found["told"],
                 }
                 print(row["kind"], row["level"], steps, row["name"], flush=True)
                 yield row

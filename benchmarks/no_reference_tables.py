@@ -43,6 +43,10 @@ def print_tables(rows: list[Row]) -> None:
     for title, groups in (("slice by slice", ("slice",)), ("and those that see neighbors", ("slice", "volume"))):
         print(f"\n### Rank correlation / regret in dB, denoisers that work {title}\n")
         _print(_rank_table([row for row in scored if row["group"] in groups]))
+    structure = [row for row in rows if row["group"] == "structure"]
+    if structure:
+        print("\n### Rank correlation with the anatomy that was removed\n")
+        _print(_structure_table(structure))
     print("\n### SURE for a wrong sigma (correlation told): rank correlation / regret\n")
     _print(_sigma_table([row for row in scored if row["group"] == "slice"]))
     print("\n### Blind-spot MSE of blind denoisers\n")
@@ -74,8 +78,10 @@ def _rank(case: list[Row], score: str) -> tuple[float, float] | None:
     if any(value is None for value in values):
         return None
     truth = np.array([row["mse"] for row in case])
-    chosen = truth[int(np.argmin(values))]
-    return float(spearmanr(values, truth).statistic), 10.0 * math.log10(chosen / truth.min())
+    chosen, best = truth[int(np.argmin(values))], truth.min()
+    # what two draws share may come out below 0 where nothing was lost
+    regret = 10.0 * math.log10(chosen / best) if best > 0 else math.nan
+    return float(spearmanr(values, truth).statistic), regret
 
 
 def _cell(cases: list[list[Row]], score: str) -> str:
@@ -102,6 +108,17 @@ def _rank_table(rows: list[Row]) -> Iterable[list[str]]:
         found = [rank for rank in (_rank(case, score) for case in cases) if rank is not None]
         worst = f"{min(rank for rank, _ in found):.2f} / {max(regret for _, regret in found):.2f}"
         yield [name, *(_cell(column, score) for column in columns.values()), worst]
+
+
+def _structure_table(rows: list[Row]) -> Iterable[list[str]]:
+    columns = _columns(_cases(rows))
+    yield ["score", *columns, "worst"]
+    for score, name in _NAMES.items():
+        found = {title: [_rank(case, score) for case in column] for title, column in columns.items()}
+        ranks = {title: [rank[0] for rank in part if rank is not None] for title, part in found.items()}
+        if any(ranks.values()):
+            worst = min(rank for part in ranks.values() for rank in part)
+            yield [name, *(f"{np.mean(part):.2f}" for part in ranks.values()), f"{worst:.2f}"]
 
 
 def _sigma_table(rows: list[Row]) -> Iterable[list[str]]:
@@ -166,7 +183,10 @@ def _truth(row: Row) -> str:
 
 
 def _network_table(rows: list[Row]) -> Iterable[list[str]]:
-    yield ["noise", "steps", "result", "PSNR gain dB", "true MSE", "SURE", "SURE / true", "slice gain: MSE", "verdict"]
+    yield [
+        *("noise", "steps", "result", "PSNR gain dB", "true MSE", "SURE / true: sigma told, measured"),
+        *("noise variance - slice gain", "sigma measured / true", "verdict: sigma told, measured"),
+    ]
     for row in rows:
         scores = row["scores"]
         yield [
@@ -175,8 +195,8 @@ def _network_table(rows: list[Row]) -> Iterable[list[str]]:
             row["name"],
             f"{_change(row):+.2f}",
             f"{row['mse']:.3e}",
-            f"{scores['sure measured']:.3e}",
-            f"{scores['sure measured'] / row['mse']:.2f}",
+            f"{scores['sure told'] / row['mse']:.2f}, {scores['sure measured'] / row['mse']:.2f}",
             f"{scores['slice gain'] + row['mse_noisy']:.3e}",
-            row["verdict"],
+            f"{row['sigma'] / row['level']:.2f}",
+            f"{row['verdict_told']}, {row['verdict']}",
         ]

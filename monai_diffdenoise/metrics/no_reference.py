@@ -75,7 +75,7 @@ def no_reference_scores(
             noisy, denoise, sigma, denoised=denoised, probe_noise=probe_noise, generator=generator
         )
     scores: dict[str, Any] = {
-        "sigma": float(torch.as_tensor(sigma).double().square().mean().sqrt()),
+        "sigma": float(torch.as_tensor(sigma, dtype=torch.float64).square().mean().sqrt()),
         "sure": None,
         "slice_mse": None,
         "slice_gain": None,

@@ -222,13 +222,15 @@ def structure_correlation(
 
     In windows of 8 x 8 voxels of a slice (8 in every axis without ``axis``), the residual is correlated with the
     denoised image minus its mean over 5 x 5 voxels; windows count by the energy of that detail. Above 0: detail was
-    weakened; below 0: sharpened. Noise that stayed in the image is detail, too, and a part of it that was removed
-    raises the score, so a small positive value is no proof of lost anatomy: :func:`structure_loss` is.
+    weakened; below 0: sharpened. With an axis the detail is that of the two neighboring slices, whose noise is another.
+    Without one, noise that stayed in the image is detail, too, and what was removed of it raises the score, so that a
+    small positive value is no proof of lost anatomy.
 
     Args:
         noisy: y, (C, *spatial).
         denoised: f(y), same shape.
-        axis: spatial axis along which slices are stacked; None for an image, or a volume without one.
+        axis: spatial axis along which slices with independent noise are stacked, each denoised from itself alone; None
+            where there are none.
         mask: where to look.
 
     Raises:
@@ -242,6 +244,8 @@ def structure_correlation(
     residual, smooth = torch.where(kept, y - f, 0.0), torch.where(kept, f, 0.0)
     weight = _window_mean(kept.float(), plane, 5, 1).clamp_min(1e-6)
     detail = torch.where(kept, smooth - _window_mean(smooth, plane, 5, 1) / weight, 0.0)
+    if slice_axis is not None and y.shape[slice_axis] > 1:
+        detail = _of_neighbors(detail, slice_axis)
     count = _window_mean(kept.float(), plane, _WINDOW, _WINDOW).clamp_min(1e-6)
     mean_r, mean_s, rr, ss, rs = (
         _window_mean(part, plane, _WINDOW, _WINDOW) / count
@@ -255,6 +259,14 @@ def structure_correlation(
         return Estimate(0.0, math.inf)
     value = weighted / total
     return estimate(value, (table[:, 1] - value * table[:, 0]) / total)
+
+
+def _of_neighbors(field: torch.Tensor, axis: int) -> torch.Tensor:
+    """Mean of both neighboring slices; at the ends, of the one there is."""
+    length = field.shape[axis]
+    before = torch.cat([field.narrow(axis, 1, 1), field.narrow(axis, 0, length - 1)], dim=axis)
+    after = torch.cat([field.narrow(axis, 1, length - 1), field.narrow(axis, length - 2, 1)], dim=axis)
+    return (before + after) / 2
 
 
 def _window_mean(field: torch.Tensor, plane: list[int], side: int, stride: int) -> torch.Tensor:

@@ -84,6 +84,16 @@ def test_masked_voxels_do_not_reach_the_result() -> None:
     assert found.value == pytest.approx(1 + 1 / 8, abs=4 * found.standard_error)
 
 
+def test_masked_score_keeps_to_the_mask() -> None:
+    noise = torch.randn(1, 64, 64, 8, generator=torch.Generator().manual_seed(1))
+    noise[:, 32:] *= 3.0
+    mask = torch.zeros(noise.shape)
+    mask[:, :28] = 1.0
+    found = masked_mse(noise, lambda image: image, axis=2, mask=mask)
+    assert found.value == pytest.approx(1 + 1 / 8, abs=4 * found.standard_error)
+    assert masked_mse(noise, lambda image: image, axis=2).value > 4.0
+
+
 def test_radius_covers_correlated_noise() -> None:
     noisy = 0.5 + add_noise(torch.zeros(1, 96, 96, 6), "correlated", 0.1, seed=5)
 

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.metrics.no_reference import no_reference_scores
+from monai_diffdenoise.metrics.slice_error import slice_mse
 from monai_diffdenoise.metrics.sure import sure
 
 CLEAN = make_phantom((48, 48, 12), seed=7)[None]
@@ -34,6 +35,14 @@ def test_scores_come_close_to_the_truth_without_knowing_the_correlation(kind: st
     assert found["verdict"]["vote"] == "better"
     assert found["autocorrelation"]["excess"] < 0.2
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_weight_goes_to_the_pairs() -> None:
+    noisy = add_noise(CLEAN, "gaussian", 0.1, seed=5)
+    weight = torch.rand(CLEAN.shape, generator=torch.Generator().manual_seed(0))
+    found = no_reference_scores(noisy, smooth(noisy), sigma=0.1, axis=2, weight=weight)
+    expected = slice_mse(noisy, smooth(noisy), 0.1, 2, weight=weight).as_dict()
+    assert found["slice_mse"] == pytest.approx(expected)
 
 
 def test_what_is_given_is_used() -> None:

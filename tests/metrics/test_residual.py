@@ -91,6 +91,14 @@ def test_structure_loss_of_anatomy_that_changes_is_a_little_too_small(width: flo
     assert 0.6 * lost < structure_loss(noisy, smooth(noisy, width)).energy < 1.05 * lost
 
 
+def test_structure_loss_of_smooth_change_is_extrapolated() -> None:
+    z = torch.arange(60) * 0.4
+    clean = torch.rand(1, 40, 40, 1, generator=torch.Generator().manual_seed(2)) * torch.cos(z)
+    lost = float((clean - smooth(clean, 1.0)).square().mean())
+    assert structure_loss(clean, smooth(clean, 1.0)).energy == pytest.approx(lost, rel=0.02)
+    assert math.cos(0.4) < 0.93
+
+
 def test_structure_loss_sees_no_structure_in_noise() -> None:
     noisy = add_noise(CLEAN, "correlated", 0.1, seed=6)
     found = structure_loss(noisy, CLEAN)
@@ -140,6 +148,15 @@ def test_structure_correlation_has_the_sign_of_what_happened_to_detail(axis: int
     assert blurred.value > 0.5 > 8 * blurred.standard_error
     assert sharpened.value < -0.5 < -8 * sharpened.standard_error
     assert abs(right.value) < max(4 * right.standard_error, 0.01)
+
+
+def test_structure_correlation_with_neighbors_does_not_take_leftover_noise_for_anatomy() -> None:
+    noisy = add_noise(torch.zeros(CLEAN.shape), "gaussian", 0.1, seed=11)
+    alone, neighbors = (structure_correlation(noisy, 0.5 * noisy, axis) for axis in (None, 2))
+    assert alone.value > 0.8
+    assert abs(neighbors.value) < 4 * neighbors.standard_error < 0.05
+    two = structure_correlation(CLEAN[..., 11:13], smooth(CLEAN[..., 11:13]), 2)
+    assert two.value > 0.3
 
 
 def test_structure_correlation_in_the_mask_and_of_nothing() -> None:

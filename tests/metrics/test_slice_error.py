@@ -97,6 +97,17 @@ def test_gain_needs_no_sigma_and_has_the_right_sign(width: float, kind: str) -> 
         assert math.copysign(1, found.value) == math.copysign(1, true)
 
 
+def test_gain_counts_a_slice_only_if_both_its_pairs_match() -> None:
+    noisy = torch.zeros(1, 4, 4, 3)
+    noisy[..., 1] = 1.0
+    noisy[:, 2:, :, 0] = 5.0
+    weight = torch.ones(1, 4, 4, 3)
+    weight[:, 2:, :, 0] = 0.0
+    # r = 1, y - t = 1: 2 * 1 - 1
+    assert slice_gain(noisy, torch.zeros_like(noisy), weight=weight).value == pytest.approx(1.0)
+    assert slice_gain(noisy, torch.zeros_like(noisy)).value < 0
+
+
 def test_extrapolation_removes_smooth_change() -> None:
     """Anatomy x(z) = cos(k z) along z: its part of E[r (y - t)] goes with 1 - cos(k d), all but the square's."""
     z = torch.arange(40) * 0.5
