@@ -115,13 +115,16 @@ def _plain(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def measure_noise(image: torch.Tensor, slice_axis: int = -1, *, repeats: bool = True) -> NoiseMeasurement:
+def measure_noise(
+    image: torch.Tensor, slice_axis: int = -1, *, repeats: bool = True, voxels: int = _VOXELS
+) -> NoiseMeasurement:
     """Measure the noise of an image.
 
     Args:
         image: (C, X, Y) or (C, X, Y, Z), finite; C counts time points. The middle one is measured.
         slice_axis: spatial axis (0 to 2) along which the slices are stacked.
         repeats: whether C counts moments of one picture, so that their differences may be used.
+        voxels: about how many of a large volume are looked at, in four slabs of next slices; some 24 slices at least.
 
     Raises:
         InputError: another number of axes, or an image without noise in it or too small to measure (under 32 pixels
@@ -131,7 +134,7 @@ def measure_noise(image: torch.Tensor, slice_axis: int = -1, *, repeats: bool = 
     if plain.dim() not in (3, 4) or 0 in plain.shape:
         raise InputError(f"got an image of shape {tuple(plain.shape)}; expected (C, X, Y) or (C, X, Y, Z)")
     typical = plain[plain.shape[0] // 2]
-    stack = _slabs(slice_stack(typical, slice_axis))
+    stack = _slabs(slice_stack(typical, slice_axis), voxels)
     scale = float(stack.abs().max())
     if not scale > 0:
         raise InputError("got an image that is 0 everywhere; there is no noise to measure")
@@ -184,9 +187,9 @@ def _skewness(stack: torch.Tensor, view: NoiseView) -> tuple[float, float] | Non
     return noise_skewness(quiet, levels) if len(levels) else None
 
 
-def _slabs(stack: torch.Tensor) -> torch.Tensor:
+def _slabs(stack: torch.Tensor, voxels: int) -> torch.Tensor:
     """All slices of a volume, or four slabs of next ones of a large one; where slabs meet, slices are no neighbors."""
-    wanted = max(_VOXELS // stack[0].numel(), 24)
+    wanted = max(voxels // stack[0].numel(), 24)
     if stack.shape[0] <= wanted:
         return stack
     thick = wanted // 4

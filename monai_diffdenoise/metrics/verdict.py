@@ -23,7 +23,7 @@ __all__ = ["Evidence", "Verdict", "improves"]
 Vote = Literal["better", "worse", "undecided"]
 
 # Up to a half averaging cannot do harm (see structure_loss); the upper limit is by measurement on phantoms and class B
-# volumes, see docs/no_reference_scores.md.
+# volumes (python -m benchmarks.no_reference).
 _MOST_STRUCTURE = 0.5
 _TOO_MUCH_STRUCTURE = 0.7
 

@@ -43,14 +43,18 @@ class NoiseAdvice:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def measure_volume(volume: Volume) -> NoiseMeasurement:
+def measure_volume(volume: Volume, voxels: int = 1 << 23) -> NoiseMeasurement:
     """Measure the noise of a volume's middle time point.
+
+    Args:
+        volume: as read.
+        voxels: about how many of a large volume are looked at; each takes some 60 bytes of memory.
 
     Raises:
         InputError: there is no noise, or the volume is too small to measure.
     """
     axis = volume.slice_axis if volume.spatial_dims == 3 else -1
-    return measure_noise(volume.image.as_tensor(), axis, repeats=volume.channels == "time")
+    return measure_noise(volume.image.as_tensor(), axis, repeats=volume.channels == "time", voxels=voxels)
 
 
 def advise(noise: NoiseMeasurement) -> NoiseAdvice:

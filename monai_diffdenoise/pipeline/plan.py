@@ -28,6 +28,8 @@ __all__ = ["Plan", "make_plan"]
 
 _FARTHEST = 1e6
 _LARGEST = 1e37
+# A run must not take more memory for a look at the noise than for the rest of its work.
+_VOXELS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
     plan = _plan_pairing(volume, settings)
     if noise is None:
         try:
-            noise = measure_volume(volume)
+            noise = measure_volume(volume, _VOXELS)
         except InputError as error:
             # too small to measure as a whole; its slices could be compared all the same
             return replace(plan, warnings=(*plan.warnings, f"noise was not measured: {error}"))
