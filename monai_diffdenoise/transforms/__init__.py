@@ -7,6 +7,7 @@ Noise models and the transforms that add their noise stand in :mod:`monai_diffde
 
 from __future__ import annotations
 
+from monai_diffdenoise.transforms.blind_pairing import BlindSpotPair
 from monai_diffdenoise.transforms.guide import (
     MatchedRegionWeight,
     MatchedRegionWeightd,
@@ -33,6 +34,7 @@ from monai_diffdenoise.transforms.stabilize import (
 __all__ = [
     "AffineScaling",
     "AnscombeStabilizer",
+    "BlindSpotPair",
     "LogGammaStabilizer",
     "MatchedRegionWeight",
     "MatchedRegionWeightd",

@@ -114,8 +114,12 @@ class SliceBlindPair(Pairing):
         depth = self.stack(volume).shape[0]
         return depth if depth >= 2 * self.distance + 1 else 0
 
-    def _neighbors(self, depth: int, index: int) -> list[int]:
-        """Indices of the four neighbors; a missing one gives way to its mirror image, else to a nearer one."""
+    def neighbors(self, depth: int, index: int) -> list[int]:
+        """Indices of the neighbors in a stack; a missing one gives way to its mirror image, else to a nearer one.
+
+        Raises:
+            InputError: when the stack has none that could stand in.
+        """
         found = []
         for offset in (-2 * self.distance, -self.distance, self.distance, 2 * self.distance):
             nearer = self.distance if offset > 0 else -self.distance
@@ -129,7 +133,7 @@ class SliceBlindPair(Pairing):
 
     def inputs(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         slices = self.stack(volume)[:, 0]
-        return torch.stack([slices[self._neighbors(slices.shape[0], index)] for index in range(start, stop)])
+        return torch.stack([slices[self.neighbors(slices.shape[0], index)] for index in range(start, stop)])
 
     def __call__(  # type: ignore[override]
         self, volume: torch.Tensor, index: int, weight: torch.Tensor | None = None
