@@ -23,7 +23,7 @@ from scipy.ndimage import binary_erosion
 from monai_diffdenoise.data import Volume, read_volume, volume_from_array
 from monai_diffdenoise.data.phantom import add_noise
 
-__all__ = ["CASES", "Case", "load_case"]
+__all__ = ["CASES", "ICBM_CROP", "Case", "known_case", "load_case", "real_case"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +72,14 @@ def _tensor(path: Path) -> torch.Tensor:
     return read_volume(path).image.as_tensor()
 
 
-def _real(
+def real_case(
     data: Path,
     seed: int,
     *,
     folder: str,
     noisy: str,
     reference: str,
-    mask: Callable[[Path, torch.Tensor], torch.Tensor],
+    mask: Callable[[Path, torch.Tensor], torch.Tensor] | None = None,
     listed_under: str = "",
     first_channel: bool = False,
     pick: Callable[[torch.Tensor], torch.Tensor] = lambda output: output,
@@ -97,7 +97,7 @@ def _real(
     return Case(
         volume,
         truth,
-        mask(data / folder, truth),
+        (mask or _threshold_mask)(data / folder, truth),
         data_range=listed["range"],
         sigma=entry["noise"]["sigma_robust"],
         pick=pick,
@@ -118,7 +118,7 @@ def _threshold_mask(folder: Path, reference: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(binary_erosion(inside, np.ones((1, 3, 3, 1), dtype=bool), iterations=2))
 
 
-def _known(
+def known_case(
     data: Path,
     seed: int,
     *,
@@ -136,7 +136,7 @@ def _known(
         file: the clean volume.
         limits: what is 0 and what is 1.
         crop: the part that is used.
-        kind: "gaussian" or "rician".
+        kind: of the phantoms' noise.
         strength: sigma as a share of the range.
     """
     whole = read_volume(data / file)
@@ -187,8 +187,11 @@ _CLEAN: dict[str, dict[str, Any]] = {
     },
 }
 
+ICBM_CROP = _CLEAN["icbm152_crop96x96x40"]
+"""Arguments of :func:`known_case` for the central voxels of the template."""
+
 CASES: dict[str, Callable[[Path, int], Case]] = {
-    f"B_{name}_{kind}_{strength}": partial(_known, kind=kind, strength=strength, **how)
+    f"B_{name}_{kind}_{strength}": partial(known_case, kind=kind, strength=strength, **how)
     for name, how in _CLEAN.items()
     for kind in ("gaussian", "rician")
     for strength in (0.05, 0.1)
@@ -198,7 +201,7 @@ CASES: dict[str, Callable[[Path, int], Case]] = {
 CASES |= {
     # Five B-scans, of which the third has a reference: an average of many, with another brightness mapping.
     "A_oct_duke_s02": partial(
-        _real,
+        real_case,
         folder="A_oct_duke_s02",
         noisy="vol5_frames.nii.gz",
         listed_under="noisy.nii.gz",
@@ -209,7 +212,7 @@ CASES |= {
     ),
     # Channel 0 has another contrast (b = 0) and stronger noise: given to the methods, not scored.
     "A_mri_dwi_trio": partial(
-        _real,
+        real_case,
         folder="A_mri_dwi_trio",
         noisy="dwi_rep1.nii.gz",
         reference="dwi_rep2.nii.gz",
@@ -219,7 +222,7 @@ CASES |= {
         ssim=False,
     ),
     "A_mri_asl_pcasl3d": partial(
-        _real,
+        real_case,
         folder="A_mri_asl_pcasl3d",
         noisy="pwi_noisy_pair1.nii.gz",
         reference="pwi_ref_mean_pairs2to8.nii.gz",
@@ -227,7 +230,7 @@ CASES |= {
     ),
     # The reference is the mean of the other 19 volumes of the series, so a method gets the first one only.
     "A_mri_phantom_philips_highsnr": partial(
-        _real,
+        real_case,
         folder="A_mri_phantom_philips_highsnr",
         noisy="ctl20.nii.gz",
         reference="ref_mean_2to20.nii.gz",
@@ -236,7 +239,7 @@ CASES |= {
     ),
     # Another kernel: edges differ, so only the noise in a uniform region is compared.
     "A_ct_headphantom": partial(
-        _real,
+        real_case,
         folder="A_ct_headphantom_bone_vs_idose",
         noisy="bone_kernel_noisy.nii.gz",
         reference="std_idose_lownoise.nii.gz",

@@ -11,18 +11,15 @@ run is a process of its own, so that time and peak memory are its own, too. Need
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fnmatch
 import json
 import math
-import os
-import platform
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rows import append_row, machine, peak_mb, read_rows, reset_peak
 from benchmarks.tables import METHODS, summary
 
 __all__ = ["main"]
@@ -55,16 +52,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if chosen else 2
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "rows.jsonl"
-    done = {_key(row) for row in _read(path) if "error" not in row}
+    done = {_key(row) for row in read_rows(path, _key) if "error" not in row}
     failed = 0
     for job in _jobs(chosen, options):
         if _key(job) in done:
             continue
         row = job | _run(job, options)
-        _append(path, row)
+        append_row(path, row)
         failed += "error" in row
         print(_line(row), file=sys.stderr, flush=True)
-    text = summary([row for row in _read(path) if row["case"] in chosen], _machine())
+    text = summary([row for row in read_rows(path, _key) if row["case"] in chosen], machine())
     (options.out / "table.md").write_text(text)
     print(text)
     return 1 if failed else 0
@@ -91,29 +88,6 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["case"], row["method"], row["preset"], row["seed"]
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; a line that was cut off by a kill is done again. The last result of a run counts."""
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        rows[_key(row)] = row
-    return list(rows.values())
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    with open(path, "ab+") as stream:
-        if stream.tell():
-            stream.seek(-1, os.SEEK_END)
-            if stream.read(1) != b"\n":
-                stream.write(b"\n")
-        stream.write(json.dumps(row).encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
 def _run(job: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.first_light", "--data", str(options.data), "--out", str(options.out)]
     command += ["--preset", options.preset, "--worker", job["case"], job["method"], str(job["seed"])]
@@ -135,48 +109,21 @@ def _work(data: Path, name: str, method: str, seed: int, preset: str) -> dict[st
 
     case = load_case(name, data, seed)
     width = best_width(case) if method == "gauss" else 0.0
-    _reset_peak()
-    before = _peak_mb()
+    reset_peak()
+    before = peak_mb()
     try:
         output, seconds, more = run_method(method, case, preset, seed, width)
     except InputError as refusal:
         return {"refused": str(refusal)}
     # Before scoring, which needs memory of its own.
-    cost = {"seconds": round(seconds, 3), "peak_mb": _peak_mb(), "before_mb": before}
+    cost = {"seconds": round(seconds, 3), "peak_mb": peak_mb(), "before_mb": before}
     row = {**score(case, output), **cost, "listed": case.listed.get(method), **more}
     return {name: None if value == math.inf else value for name, value in row.items()}
-
-
-def _reset_peak() -> None:
-    """Let the kernel forget the peak of loading the case; where it cannot, the peak includes that."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_mb() -> int:
-    """Peak resident memory of this process in MiB."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    except OSError:
-        found = None
-    if found:
-        return int(found[1]) // 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1024 * 1024 if platform.system() == "Darwin" else 1024)
 
 
 def _line(row: dict[str, Any]) -> str:
     what = row.get("error") or row.get("refused") or f"{row['psnr']} dB, {row['seconds']} s"
     return f"{row['case']} {row['method']} {row['preset'] or ''} seed {row['seed']}: {what}"
-
-
-def _machine() -> str:
-    threads = os.environ.get("OMP_NUM_THREADS", "all")
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, Python {platform.python_version()}"
-    )
 
 
 if __name__ == "__main__":

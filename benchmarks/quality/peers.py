@@ -1,0 +1,60 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of others, told what they ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.cases import Case
+from benchmarks.quality.methods import MissingPeerError
+
+__all__ = ["run_bm4d"]
+
+
+def _spectrum(case: Case, shape: tuple[int, ...]) -> np.ndarray:
+    """Power spectrum of the noise, from the very noise that was added: the most that could be known."""
+    if case.noise is None:
+        raise MissingPeerError("the spectrum of real noise is not known")
+    noise = case.noise[0].double().numpy()
+    noise = noise - noise.mean()
+    axis = case.volume.slice_axis
+    planes = np.moveaxis(noise, axis, 0)
+    # slices are independent of each other, so their periodograms are averaged; smoothed, since few of them are noisy
+    power = (np.abs(np.fft.fft2(planes)) ** 2).mean(0)
+    from scipy.ndimage import gaussian_filter
+
+    power = gaussian_filter(power, 1.5, mode="wrap")
+    power *= planes.size * noise.var() / (power.sum() * planes.shape[0]) * planes[0].size / planes[0].size
+    whole = np.repeat(power[None], planes.shape[0], axis=0) * planes.shape[0]
+    return np.moveaxis(whole, 0, axis).reshape(shape)
+
+
+def run_bm4d(case: Case, told: str, seed: int) -> torch.Tensor:
+    """BM4D on each channel, all three axes together.
+
+    Args:
+        case: what to run it on.
+        told: "white": the true sigma. "estimated": scikit-image's wavelet estimate. "spectrum": the true spectrum.
+        seed: not used.
+    """
+    try:
+        import bm4d
+    except ImportError as error:
+        raise MissingPeerError("bm4d is not installed (pip install bm4d)") from error
+    from skimage.restoration import estimate_sigma
+
+    noisy = case.volume.image.numpy().astype(np.float64)
+    outputs = []
+    for channel in noisy:
+        low, scale = channel.min(), np.ptp(channel)
+        image = (channel - low) / scale
+        if told == "spectrum":
+            noise = _spectrum(case, channel.shape) / scale**2
+        elif told == "white":
+            noise = case.sigma / scale
+        else:
+            noise = float(estimate_sigma(np.squeeze(image)))
+        outputs.append(bm4d.bm4d(image, noise).reshape(channel.shape) * scale + low)
+    return torch.from_numpy(np.stack(outputs))

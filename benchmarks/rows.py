@@ -1,0 +1,70 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of a benchmark on the disk, one JSON line each, and what a process took."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["append_row", "machine", "peak_mb", "read_rows", "reset_peak"]
+
+Row = dict[str, Any]
+
+
+def read_rows(path: Path, key: Callable[[Row], tuple[Any, ...]]) -> list[Row]:
+    """All whole lines; a line that was cut off by a kill is done again. The last result of a run counts."""
+    rows: dict[tuple[Any, ...], Row] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        rows[key(row)] = row
+    return list(rows.values())
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Add a line, on a line of its own even behind one that was cut off."""
+    with open(path, "ab+") as stream:
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                stream.write(b"\n")
+        stream.write(json.dumps(row).encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def reset_peak() -> None:
+    """Let the kernel forget the peak of loading the case; where it cannot, the peak includes that."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> int:
+    """Peak resident memory of this process in MiB."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        found = None
+    if found:
+        return int(found[1]) // 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024 if platform.system() == "Darwin" else 1024)
+
+
+def machine() -> str:
+    """What it ran on, in a line."""
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, Python {platform.python_version()}"
+    )
