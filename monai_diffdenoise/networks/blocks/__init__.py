@@ -5,6 +5,20 @@
 from __future__ import annotations
 
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, is_blind, spot_offsets
+from monai_diffdenoise.networks.blocks.naf import ChannelAttention, ChannelLayerNorm, NAFBlock, use_local_attention
+from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet
 from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_multiple, space_to_batch
 
-__all__ = ["MaskedConv", "batch_to_space", "is_blind", "pad_to_multiple", "space_to_batch", "spot_offsets"]
+__all__ = [
+    "ChannelAttention",
+    "ChannelLayerNorm",
+    "MaskedConv",
+    "NAFBlock",
+    "NAFUNet",
+    "batch_to_space",
+    "is_blind",
+    "pad_to_multiple",
+    "space_to_batch",
+    "spot_offsets",
+    "use_local_attention",
+]

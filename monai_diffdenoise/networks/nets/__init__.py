@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.networks.nets.nafnet import NAFNet
+from monai_diffdenoise.networks.nets.puca import PUCA
 from monai_diffdenoise.networks.nets.residual_denoiser import ResidualDenoiser
 
-__all__ = ["ResidualDenoiser"]
+__all__ = ["PUCA", "NAFNet", "ResidualDenoiser"]
