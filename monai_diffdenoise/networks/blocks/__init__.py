@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.networks.blocks.context import ContextFeatures
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, is_blind, spot_offsets
 from monai_diffdenoise.networks.blocks.naf import ChannelAttention, ChannelLayerNorm, NAFBlock, use_local_attention
 from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet
@@ -12,6 +13,7 @@ from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_mult
 __all__ = [
     "ChannelAttention",
     "ChannelLayerNorm",
+    "ContextFeatures",
     "MaskedConv",
     "NAFBlock",
     "NAFUNet",
