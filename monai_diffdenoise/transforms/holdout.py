@@ -72,8 +72,8 @@ def hold_out(targets: np.ndarray, size: Sequence[int], every: int = 10) -> Holdo
     """Divide the pairs of a volume so that no voxel is a target both in training and in validation.
 
     Whole slices are kept from training, and with them all pairs in which they may be a target. With too few slices for
-    that, all pairs are in both parts, and strips across every slice are kept. Where the slices are too small as well,
-    validation is done on what was trained on.
+    that, or when it would cost more than half of the pairs, all pairs are in both parts, and strips across every slice
+    are kept. Where the slices are too small as well, validation is done on what was trained on.
 
     Args:
         targets: (number of pairs, k) slices that may be the target of each pair, see
@@ -85,7 +85,7 @@ def hold_out(targets: np.ndarray, size: Sequence[int], every: int = 10) -> Holdo
     slices = np.unique(targets[:, -1])
     kept = slices[held_out(len(slices), every)]
     train = np.flatnonzero(~np.isin(targets, kept).any(axis=1))
-    if len(kept) and len(train):
+    if len(kept) and 2 * len(train) >= len(targets):
         return Holdout(tuple(train.tolist()), tuple(np.flatnonzero(np.isin(targets[:, -1], kept)).tolist()))
     axis, strips = held_out_strips(size, every)
     if not strips:

@@ -162,7 +162,7 @@ def mask_pixels(
     masked = flat.clone()
     masked[:, covered[inside]] = value[:, inside]
     chosen = torch.zeros((1, *size), dtype=torch.bool)
-    chosen[(0, *places.unbind(1))] = True
+    chosen[0].index_put_(places.unbind(1), torch.tensor(True))
     return masked.reshape(image.shape), chosen
 
 
@@ -212,7 +212,7 @@ class MaskPixelsd(MapTransform, Randomizable):
         self.share, self.replace, self.radius = share, replace, radius
         self.spot: set[tuple[int, ...]] | None = None
         if spot is not None:
-            dims = len(next(iter(spot), ())) if isinstance(spot, (set, frozenset)) else np.ndim(spot)
+            dims = len(next(iter(spot), ())) if isinstance(spot, (set, frozenset)) else np.asarray(spot).ndim
             self.spot = set(mask_offsets(spot, dims))
             window = len([offset for offset in self.spot if max(map(abs, offset)) <= radius])
             if window == (2 * radius + 1) ** dims:

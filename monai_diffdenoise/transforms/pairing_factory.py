@@ -61,18 +61,21 @@ def make_pairing(
         recorruption: "recorrupted": how, see :func:`~monai_diffdenoise.transforms.make_recorruption`.
 
     Returns:
-        the pairing, and what is done to each of its pairs afterwards, None for nothing: the ``pairing`` and ``after`` of
-        :class:`~monai_diffdenoise.transforms.RandPaird` and :class:`~monai_diffdenoise.engines.PairTraining`.
+        the pairing, and what is done to each of its pairs afterwards, None for nothing: the arguments ``pairing`` and
+        ``after`` of :class:`~monai_diffdenoise.transforms.RandPaird` and
+        :class:`~monai_diffdenoise.engines.PairTraining`.
 
     Raises:
         InputError: an unknown name, a context where there is none, no recorruption where it is needed, or an argument
             that the pairing refuses.
     """
+    of_one_image = partial(BlindSpotPair, axis, distance, context)
     makers: dict[str, Callable[[], Pairing]] = {
         "neighbor": partial(NeighborSlicePair, axis, distance),
         "slice-blind": partial(SliceBlindPair, axis, distance),
         "repeat": partial(RepeatPair, axis, distance),
-    } | dict.fromkeys(_OF_ONE_IMAGE, partial(BlindSpotPair, axis, distance, context))
+        **{kind: of_one_image for kind in _OF_ONE_IMAGE},
+    }
     if name not in makers:
         raise InputError(f"got pairing {name!r}; expected one of {', '.join(PAIRINGS)}")
     if context and name not in _OF_ONE_IMAGE:

@@ -68,9 +68,10 @@ class RandPaird(MapTransform, Randomizable):
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandPaird:
         """Set MONAI's random state, here and in ``after``."""
-        super().set_random_state(seed, state)
-        if isinstance(self.after, Randomizable):
-            self.after.set_random_state(seed=int(self.R.randint(MAX_SEED, dtype=np.uint32)))
+        Randomizable.set_random_state(self, seed, state)
+        after: Any = self.after
+        if isinstance(after, Randomizable):
+            after.set_random_state(seed=int(self.R.randint(MAX_SEED, dtype=np.uint32)))
         return self
 
     def holdout(self, volume: torch.Tensor) -> Holdout:
@@ -133,11 +134,11 @@ class RandPaird(MapTransform, Randomizable):
         if swaps and self._swap and pair["image"].shape == pair["target"].shape:
             pair["image"], pair["target"] = pair["target"], pair["image"]
         modes = {"image": self.pairing.padding, "target": self.pairing.padding, "weight": "constant"}
-        pair = {name: self._cut(value, modes[name]) for name, value in pair.items()}
+        patch: dict[Hashable, Any] = {name: self._cut(value, modes[name]) for name, value in pair.items()}
         inside = self.holdout(volume).inside
         if inside is not None:
             counts = inside if self.part == "validation" else ~inside
-            pair["weight"] = pair["weight"] * self._cut(counts, "constant")
+            patch["weight"] = patch["weight"] * self._cut(counts, "constant")
         if self.after is not None:
-            pair = self.after(pair)
-        return {name: self._turn(value) for name, value in pair.items()} if self.augment else pair
+            patch = self.after(patch)
+        return {name: self._turn(value) for name, value in patch.items()} if self.augment else patch
