@@ -14,6 +14,7 @@ import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import LrScheduleHandler, ValidationHandler
 from monai.inferers import Inferer
+from monai.transforms import Transform
 from torch import nn
 
 from monai_diffdenoise.data.pair_dataset import PairDataset, pair_loader
@@ -81,6 +82,8 @@ class PairTraining:
         fingerprint: what the run depends on, kept with the checkpoints.
         resume: go on from the newest checkpoint in ``folder``.
         progress: called with ("training", iterations done, iterations in all).
+        after: what is done to each pair of the pairing, in training and validation alike; see
+            :func:`~monai_diffdenoise.transforms.make_pairing`.
     """
 
     def __init__(
@@ -96,9 +99,10 @@ class PairTraining:
         fingerprint: str = "",
         resume: bool = False,
         progress: ProgressCallback | None = None,
+        after: Transform | None = None,
     ) -> None:
         epochs = -(-options.iterations // options.epoch_length)
-        train = RandPaird(pairing, patch_size=options.patch_size)
+        train = RandPaird(pairing, patch_size=options.patch_size, after=after)
         loader = pair_loader(
             PairDataset(volumes, train, seed=options.seed),
             batch_size=options.batch_size,
@@ -108,7 +112,7 @@ class PairTraining:
         # no larger than the slices: padding would change what the network's normalisation sees
         largest = max(max(pairing.stack(volume["image"]).shape[2:]) for volume in volumes)
         side = max(min(2 * options.patch_size, largest), options.patch_size)
-        held_out = RandPaird(pairing, patch_size=side, part="validation", augment=False)
+        held_out = RandPaird(pairing, patch_size=side, part="validation", augment=False, after=after)
         checks = pair_loader(
             PairDataset(volumes, held_out, seed=options.seed + 1), 4, max(options.validation_pairs // 4, 1)
         )

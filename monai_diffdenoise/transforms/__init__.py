@@ -17,9 +17,20 @@ from monai_diffdenoise.transforms.guide import (
     matched_region_weight,
     median_filter,
 )
+from monai_diffdenoise.transforms.holdout import Holdout, held_out, held_out_strips, hold_out
+from monai_diffdenoise.transforms.masking import MaskPixelsd, correlated_spot, mask_pixels, stratified_places
 from monai_diffdenoise.transforms.nlm import non_local_means
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
-from monai_diffdenoise.transforms.pairs import RandPaird, held_out
+from monai_diffdenoise.transforms.pairing_factory import PAIRINGS, make_pairing
+from monai_diffdenoise.transforms.pairs import RandPaird
+from monai_diffdenoise.transforms.recorrupt import (
+    GammaRecorruption,
+    GaussianRecorruption,
+    PoissonRecorruption,
+    Recorruptd,
+    Recorruption,
+    make_recorruption,
+)
 from monai_diffdenoise.transforms.scaling import AffineScaling, RobustScale, RobustScaled, robust_scaling
 from monai_diffdenoise.transforms.stabilize import (
     AnscombeStabilizer,
@@ -32,15 +43,23 @@ from monai_diffdenoise.transforms.stabilize import (
 )
 
 __all__ = [
+    "PAIRINGS",
     "AffineScaling",
     "AnscombeStabilizer",
     "BlindSpotPair",
+    "GammaRecorruption",
+    "GaussianRecorruption",
+    "Holdout",
     "LogGammaStabilizer",
+    "MaskPixelsd",
     "MatchedRegionWeight",
     "MatchedRegionWeightd",
     "NeighborSlicePair",
     "Pairing",
+    "PoissonRecorruption",
     "RandPaird",
+    "Recorruptd",
+    "Recorruption",
     "RepeatPair",
     "RicianStabilizer",
     "RobustScale",
@@ -49,13 +68,20 @@ __all__ = [
     "Stabilize",
     "Stabilized",
     "Stabilizer",
+    "correlated_spot",
     "default_tau",
     "guide_noise",
     "guide_slices",
     "held_out",
+    "held_out_strips",
+    "hold_out",
+    "make_pairing",
+    "make_recorruption",
     "make_stabilizer",
+    "mask_pixels",
     "matched_region_weight",
     "median_filter",
     "non_local_means",
     "robust_scaling",
+    "stratified_places",
 ]

@@ -26,6 +26,9 @@ class BlindSpotPair(Pairing):
             the ends of the stack.
     """
 
+    # a copy of the border pixel beside it would show the network what it must not see
+    padding = "constant"
+
     def __init__(self, axis: int = -1, distance: int = 1, context: int = 0) -> None:
         super().__init__(axis, distance)
         if context not in (0, 2, 4):

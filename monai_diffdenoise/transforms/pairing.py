@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from monai.transforms import Transform
 
@@ -30,6 +31,8 @@ class Pairing(Transform, ABC):
     base_channels: tuple[int, ...] = (0,)
     #: channels of ``image`` for a volume of one channel
     in_channels: int = 1
+    #: how patches of slices that are too small are padded, as ``torch.nn.functional.pad`` names it
+    padding: str = "replicate"
 
     def __init__(self, axis: int = -1, distance: int = 1) -> None:
         if not -3 <= axis <= 2 or distance < 1:
@@ -53,6 +56,15 @@ class Pairing(Transform, ABC):
     @abstractmethod
     def num_pairs(self, volume: torch.Tensor) -> int:
         """How many pairs the volume (C, *S) offers; 0 when it is too small for this pairing."""
+
+    def targets(self, volume: torch.Tensor) -> np.ndarray:
+        """The slices that may be the target of each pair, so that none is both trained and validated on.
+
+        Returns:
+            ``(num_pairs(volume), k)``: the last column is the target, those before it stand in for it where the roles
+            of image and target are swapped.
+        """
+        return np.arange(self.num_pairs(volume))[:, None]
 
     @abstractmethod
     def inputs(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
@@ -89,6 +101,10 @@ class NeighborSlicePair(Pairing):
 
     def num_pairs(self, volume: torch.Tensor) -> int:
         return max(self.stack(volume).shape[0] - self.distance, 0)
+
+    def targets(self, volume: torch.Tensor) -> np.ndarray:
+        first = np.arange(self.num_pairs(volume))
+        return np.stack([first, first + self.distance], axis=1)
 
     def inputs(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         return self.stack(volume)[start:stop]
@@ -163,6 +179,10 @@ class RepeatPair(Pairing):
 
     def num_pairs(self, volume: torch.Tensor) -> int:
         return self.stack(volume).shape[0] * len(self._times(volume))
+
+    def targets(self, volume: torch.Tensor) -> np.ndarray:
+        # at all times: one time point is in many pairs, so another pair of the same place would show its noise
+        return np.arange(self.stack(volume).shape[0]).repeat(len(self._times(volume)))[:, None]
 
     def inputs(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         return self.stack(volume)[start:stop]
