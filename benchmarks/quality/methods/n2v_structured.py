@@ -1,0 +1,23 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Noise2Void with a mask of the shape of the measured correlation."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.cases import Case
+from benchmarks.quality.told import advice_for
+from benchmarks.quality.training import denoise_by_training
+from monai_diffdenoise.networks import ResidualDenoiser
+from monai_diffdenoise.networks.blocks import spot_offsets
+from monai_diffdenoise.transforms import make_pairing
+
+LABEL = "structN2V, SegResNet 2D"
+
+
+def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
+    """Trained for so many CPU seconds, slice by slice."""
+    spot = spot_offsets(advice_for(case).blind_spot)
+    pairing, after = make_pairing("masked", case.volume.slice_axis, spot=spot)
+    return denoise_by_training(case, ResidualDenoiser, pairing, seconds, seed, after=after)
