@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
-from monai_diffdenoise.networks.nets import PUCA, NAFNet, ResidualDenoiser
+from monai_diffdenoise.networks.nets import PUCA, BlindStack, NAFNet, ResidualDenoiser
 
-__all__ = ["PUCA", "NAFNet", "ResidualDenoiser"]
+__all__ = [
+    "PUCA",
+    "BlindStack",
+    "NAFNet",
+    "ResidualDenoiser",
+]

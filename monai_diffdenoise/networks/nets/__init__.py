@@ -4,8 +4,14 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.networks.nets.blind_stack import BlindStack
 from monai_diffdenoise.networks.nets.nafnet import NAFNet
 from monai_diffdenoise.networks.nets.puca import PUCA
 from monai_diffdenoise.networks.nets.residual_denoiser import ResidualDenoiser
 
-__all__ = ["PUCA", "NAFNet", "ResidualDenoiser"]
+__all__ = [
+    "PUCA",
+    "BlindStack",
+    "NAFNet",
+    "ResidualDenoiser",
+]
