@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from monai.transforms import Transform
 from torch import nn
 
 from monai_diffdenoise.engines import PairTraining, TrainingOptions
@@ -50,6 +51,7 @@ def make_training(
     fingerprint: str = "",
     resume: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
+    after: Transform | None = None,
     **changes: Any,
 ) -> PairTraining:
     """A training ready to run; settings by name."""
@@ -67,6 +69,7 @@ def make_training(
         fingerprint=fingerprint,
         resume=resume,
         progress=progress,
+        after=after,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
+from monai.transforms import Transform
 from torch import nn
 
 from monai_diffdenoise.engines import PairTraining, TrainingDivergedError
@@ -68,7 +69,7 @@ def test_it_learns_without_a_clean_image(train: Make, picture: Callable) -> None
     assert len(scores["validations"]) == 6
     assert scores["pair_error"] == min(scores["validations"]) == scores["validations"][scores["best_validation"] - 1]
     # the input against a neighbor has twice the noise's variance of 0.01, a good estimate once
-    assert scores["input_error"] == pytest.approx(0.02, rel=0.15)
+    assert scores["input_error"] == pytest.approx(0.02, rel=0.25)
     assert scores["pair_error"] < 0.7 * scores["input_error"]
     clean, noisy = picture(0.0)[..., 0], picture(0.1)[..., 0]
     with torch.no_grad():
@@ -135,6 +136,32 @@ def test_validation_patches_are_larger_where_the_slices_are(
     )
     training.run()
     assert seen == {(4, 1, side, side)}
+
+
+class Counted(Transform):
+    """Marks the pairs that it has seen."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}
+
+    def __call__(self, pair: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        side = pair["image"].shape[-1]
+        self.sizes[side] = self.sizes.get(side, 0) + 1
+        return pair | {"weight": pair["weight"] * 0.5}
+
+
+def test_what_is_done_after_is_done_in_training_and_validation(train: Make) -> None:
+    after = Counted()
+    seen: set[float] = set()
+    training = train(after=after)
+    for engine in (training.trainer, training.evaluator):
+        engine.add_event_handler(
+            Events.ITERATION_COMPLETED, lambda e: seen.update(e.state.output["label"]["weight"].unique().tolist())
+        )
+    training.run()
+    # 12 steps of 2 pairs, 3 validations of 4 larger ones
+    assert after.sizes == {16: 24, 24: 12}
+    assert max(seen) == 0.5
 
 
 def test_no_volume_is_the_users_mistake(train: Make) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks import ResidualDenoiser
-from monai_diffdenoise.transforms import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
+from monai_diffdenoise.transforms import BlindSpotPair, NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
 
 PAIRINGS = [NeighborSlicePair, SliceBlindPair, RepeatPair]
 AXES = [0, 1, 2, -1, -2, -3]
@@ -190,3 +190,17 @@ def test_only_3d_volumes_have_slices(pairing: type[Pairing], shape: tuple[int, .
 def test_bad_arguments_are_the_users_mistake(pairing: type[Pairing], arguments: dict[str, int]) -> None:
     with pytest.raises(InputError, match="expected"):
         pairing(**arguments)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("pairing", [NeighborSlicePair, SliceBlindPair, BlindSpotPair, RepeatPair])
+def test_targets_name_the_slices_that_may_be_the_target(pairing: type[Pairing], axis: int) -> None:
+    image, made = volume(3 if pairing is RepeatPair else 1), pairing(axis)
+    targets = made.targets(image)
+    assert len(targets) == made.num_pairs(image)
+    for index, slices in enumerate(targets):
+        pair = made(image, index)
+        assert any(torch.equal(pair["target"][0], c[0]) for c in slice_of(image, axis, int(slices[-1])).split(1))
+        swaps = pair["image"].shape == pair["target"].shape
+        if swaps:
+            assert any(torch.equal(pair["image"][0], c[0]) for c in slice_of(image, axis, int(slices[0])).split(1))

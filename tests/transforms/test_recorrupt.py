@@ -89,6 +89,8 @@ def test_image_and_target_are_uncorrelated(law: str, tau: float) -> None:
 def test_the_mean_of_the_target_given_the_image_is_the_clean_value(law: str, tau: float) -> None:
     for clean in LAWS[law][2]:
         image, target, _ = halves(law, tau, clean, seed=5)
+        # the last bits of equal counts differ by what float32 rounded off y
+        image = image.round(6)
         edges = np.unique(np.quantile(image, np.linspace(0, 1, 13)))
         group = np.clip(np.searchsorted(edges, image, side="right") - 1, 0, len(edges) - 2)
         z, square = [], []
