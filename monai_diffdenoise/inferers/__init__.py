@@ -4,15 +4,24 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.inferers.ddim import ddim_step, timestep_schedule
+from monai_diffdenoise.inferers.diffusion_pair import DiffusionPairInferer
+from monai_diffdenoise.inferers.diffusion_state import DiffusionState
 from monai_diffdenoise.inferers.fusion import fuse_volume, local_noise_variance, posterior_fusion
 from monai_diffdenoise.inferers.pair import PairInferer, SymmetricPairInferer
 from monai_diffdenoise.inferers.slices import VolumeSliceInferer
+from monai_diffdenoise.inferers.srds import SRDSInferer
 
 __all__ = [
+    "DiffusionPairInferer",
+    "DiffusionState",
     "PairInferer",
+    "SRDSInferer",
     "SymmetricPairInferer",
     "VolumeSliceInferer",
+    "ddim_step",
     "fuse_volume",
     "local_noise_variance",
     "posterior_fusion",
+    "timestep_schedule",
 ]
