@@ -11,12 +11,14 @@ from monai_diffdenoise.inferers.fusion import fuse_volume, local_noise_variance,
 from monai_diffdenoise.inferers.pair import PairInferer, SymmetricPairInferer
 from monai_diffdenoise.inferers.slices import VolumeSliceInferer
 from monai_diffdenoise.inferers.srds import SRDSInferer
+from monai_diffdenoise.inferers.srds_volume import SRDSVolumeInferer
 
 __all__ = [
     "DiffusionPairInferer",
     "DiffusionState",
     "PairInferer",
     "SRDSInferer",
+    "SRDSVolumeInferer",
     "SymmetricPairInferer",
     "VolumeSliceInferer",
     "ddim_step",
