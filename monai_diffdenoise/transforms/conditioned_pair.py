@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from monai.utils import convert_to_tensor
 
@@ -91,6 +92,10 @@ class ConditionedPair(Pairing):
         places = max(depth - self.distance, 0) * 2 if self.target == "neighbor" else depth
         return places * len(self._times(volume))
 
+    def targets(self, volume: torch.Tensor) -> np.ndarray:
+        """The slice that is the target of each pair, (num_pairs, 1)."""
+        return np.array([[self.place(volume, k)[1]] for k in range(self.num_pairs(volume))]).reshape(-1, 1)
+
     def place(self, volume: torch.Tensor, index: int) -> tuple[int, int, int, int]:
         """Of pair number ``index``: the slice, the target's slice, and the channels (time points) of both."""
         times = self._times(volume)
@@ -152,6 +157,34 @@ class ConditionedPair(Pairing):
         return {"image": image, "target": target, "weight": self._weight(weight, min(here, there), target)}
 
 
+class _Joined(Pairing):
+    """A conditioned pairing that a plain transform can call: the other volumes are handed over beforehand.
+
+    The target is put behind the image, so that the two differ in shape and never swap roles.
+    """
+
+    def __init__(self, pairing: ConditionedPair) -> None:
+        super().__init__(pairing.axis, pairing.distance)
+        self.pairing = pairing
+        self.condition: torch.Tensor | None = None
+        self.corrupted: torch.Tensor | None = None
+
+    def num_pairs(self, volume: torch.Tensor) -> int:
+        return self.pairing.num_pairs(volume)
+
+    def targets(self, volume: torch.Tensor) -> np.ndarray:
+        return self.pairing.targets(volume)
+
+    def inputs(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        return self.pairing.inputs(volume, start, stop, self.condition)
+
+    def __call__(  # type: ignore[override]
+        self, volume: torch.Tensor, index: int, weight: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        pair = self.pairing(volume, index, weight, self.condition, self.corrupted)
+        return {**pair, "image": torch.cat([pair["image"], pair["target"]])}
+
+
 class RandConditionedPaird(RandPaird):
     """Draw one pair from a dictionary with the noisy volume, its condition and, where it has one, its weight.
 
@@ -159,51 +192,40 @@ class RandConditionedPaird(RandPaird):
 
     Args:
         pairing: which slices make a pair.
-        key: where the noisy volume y is, (C, *S).
-        weight_key: where its weight is; a missing one counts as 1 everywhere.
-        patch_size: side of the patch in pixels.
-        part: see :class:`~monai_diffdenoise.transforms.RandPaird`.
-        augment: rotate by multiples of 90 degrees and flip.
-        holdout_every: see :func:`~monai_diffdenoise.transforms.held_out`.
-        condition_key: where the condition c is, of the shape of y.
-        targets_key: where the targets of recorrupted pairs are, of the shape of y.
+        condition_key: where the condition c is, of the shape of the noisy volume.
+        targets_key: where the targets of recorrupted pairs are, of the shape of the noisy volume.
+        options: of :class:`~monai_diffdenoise.transforms.RandPaird`.
+
+    Raises:
+        InputError: when the volume offers no pair.
     """
 
-    pairing: ConditionedPair
+    pairing: _Joined
 
     def __init__(
         self,
         pairing: ConditionedPair,
-        key: Hashable = "image",
-        weight_key: Hashable = "weight",
-        patch_size: int = 48,
-        part: Literal["train", "validation", "all"] = "train",
-        augment: bool = True,
-        holdout_every: int = 10,
         condition_key: Hashable = "condition",
         targets_key: Hashable = "targets",
+        **options: Any,
     ) -> None:
-        super().__init__(pairing, key, weight_key, patch_size, part, augment, holdout_every)
+        super().__init__(_Joined(pairing), **options)
         self.condition_key, self.targets_key = condition_key, targets_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        found = {
-            name: convert_to_tensor(data[name], track_meta=False) if name in data else None
-            for name in (self.keys[0], self.weight_key, self.condition_key, self.targets_key)
-        }
-        volume = found[self.keys[0]]
-        if volume is None:
+        if self.keys[0] not in data:
             raise InputError(f"got no {self.keys[0]}; expected the noisy volume under it")
-        indices = self.indices(volume)
-        if not indices:
-            raise InputError(
-                f"got a volume of shape {tuple(volume.shape)}; no pair with target {self.pairing.target} along axis "
-                f"{self.pairing.axis} at distance {self.pairing.distance} is in it"
-            )
-        size = self.pairing.stack(volume).shape[2:]
-        self.randomize((indices, tuple(size)))
-        pair = self.pairing(
-            volume, self._index, found[self.weight_key], found[self.condition_key], found[self.targets_key]
+        volume = convert_to_tensor(data[self.keys[0]], track_meta=False)
+        condition, targets = (
+            convert_to_tensor(data[name], track_meta=False) if name in data else None
+            for name in (self.condition_key, self.targets_key)
         )
-        modes = {"image": "replicate", "target": "replicate", "weight": "constant"}
-        return {name: self._patch(value, modes[name]) for name, value in pair.items()}
+        if not self.pairing.num_pairs(volume):
+            raise InputError(
+                f"got a volume of shape {tuple(volume.shape)}; no pair with target {self.pairing.pairing.target} along "
+                f"axis {self.pairing.axis} at distance {self.pairing.distance} is in it"
+            )
+        self.pairing.condition, self.pairing.corrupted = condition, targets
+        pair = super().__call__(data)
+        pair["image"] = pair["image"][: -pair["target"].shape[0]].contiguous()
+        return pair
