@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,11 @@ class PairTraining:
         progress: called with ("training", iterations done, iterations in all).
         after: what is done to each pair of the pairing, in training and validation alike; see
             :func:`~monai_diffdenoise.transforms.make_pairing`.
+        make_pairs: called as ``RandPaird`` is, to draw the pairs; one that needs other keys of the volumes.
+        held_out_pairing: makes the pairs that choose the weights; ``pairing`` when None. Where training targets share
+            their noise with the image, held-out ones must not.
+        held_out_volumes: what these pairs are made of; ``volumes`` when None.
+        held_out_inferer: asks the averaged network for its result, to be scored; ``network(image)`` when None.
     """
 
     def __init__(
@@ -100,9 +105,13 @@ class PairTraining:
         resume: bool = False,
         progress: ProgressCallback | None = None,
         after: Transform | None = None,
+        make_pairs: Callable[..., RandPaird] = RandPaird,
+        held_out_pairing: Pairing | None = None,
+        held_out_volumes: Sequence[Mapping[str, Any]] | None = None,
+        held_out_inferer: Inferer | None = None,
     ) -> None:
         epochs = -(-options.iterations // options.epoch_length)
-        train = RandPaird(pairing, patch_size=options.patch_size, after=after)
+        train = make_pairs(pairing, patch_size=options.patch_size, after=after)
         loader = pair_loader(
             PairDataset(volumes, train, seed=options.seed),
             batch_size=options.batch_size,
@@ -112,9 +121,13 @@ class PairTraining:
         # no larger than the slices: padding would change what the network's normalisation sees
         largest = max(max(pairing.stack(volume["image"]).shape[2:]) for volume in volumes)
         side = max(min(2 * options.patch_size, largest), options.patch_size)
-        held_out = RandPaird(pairing, patch_size=side, part="validation", augment=False, after=after)
+        held_out = make_pairs(
+            held_out_pairing or pairing, patch_size=side, part="validation", augment=False, after=after
+        )
         checks = pair_loader(
-            PairDataset(volumes, held_out, seed=options.seed + 1), 4, max(options.validation_pairs // 4, 1)
+            PairDataset(held_out_volumes or volumes, held_out, seed=options.seed + 1),
+            4,
+            max(options.validation_pairs // 4, 1),
         )
 
         optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
@@ -123,7 +136,7 @@ class PairTraining:
         self.guard = GradientGuard(network)
         self.best = BestWeights(self.average, patience=options.patience)
         self.evaluator: SupervisedEvaluator = make_evaluator(
-            self.average.network, checks, [self.best], device=device, amp=options.amp
+            self.average.network, checks, [self.best], inferer=held_out_inferer, device=device, amp=options.amp
         )
         handlers: list[Any] = [
             self.guard,
@@ -134,7 +147,7 @@ class PairTraining:
         if progress is not None:
             handlers.append(ReportProgress(progress))
         if folder is not None:
-            parts = {
+            parts: dict[str, Any] = {
                 "network": network,
                 "average": self.average,
                 "guard": self.guard,
@@ -142,6 +155,9 @@ class PairTraining:
                 "optimizer": optimizer,
                 "schedule": schedule,
             }
+            if hasattr(inferer, "state_dict"):
+                # one that draws numbers goes on with those that are due
+                parts["inferer"] = inferer
             handlers.append(
                 AtomicCheckpoint(folder, parts, loader.sampler, options.batch_size, fingerprint, resume=resume)
             )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.losses.diffusion import DiffusionPairLoss
 from monai_diffdenoise.losses.neighbor_slice import (
     InterSliceContinuityLoss,
     NeighborSliceLoss,
@@ -13,6 +14,7 @@ from monai_diffdenoise.losses.neighbor_slice import (
 from monai_diffdenoise.losses.weighted import WeightedLoss, weighted_mean
 
 __all__ = [
+    "DiffusionPairLoss",
     "InterSliceContinuityLoss",
     "NeighborSliceLoss",
     "RegionalConsistencyLoss",

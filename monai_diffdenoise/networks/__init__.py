@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from monai_diffdenoise.networks.nets import PUCA, BlindStack, NAFNet, ResidualDenoiser
+from monai_diffdenoise.networks.nets import PUCA, BlindStack, ConditionalDiffusion, NAFNet, ResidualDenoiser
 
 __all__ = [
     "PUCA",
     "BlindStack",
+    "ConditionalDiffusion",
     "NAFNet",
     "ResidualDenoiser",
 ]

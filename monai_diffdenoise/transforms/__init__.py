@@ -8,6 +8,7 @@ Noise models and the transforms that add their noise stand in :mod:`monai_diffde
 from __future__ import annotations
 
 from monai_diffdenoise.transforms.blind_pairing import BlindSpotPair
+from monai_diffdenoise.transforms.conditioned_pair import ConditionedPair, RandConditionedPaird
 from monai_diffdenoise.transforms.guide import (
     MatchedRegionWeight,
     MatchedRegionWeightd,
@@ -47,6 +48,7 @@ __all__ = [
     "AffineScaling",
     "AnscombeStabilizer",
     "BlindSpotPair",
+    "ConditionedPair",
     "GammaRecorruption",
     "GaussianRecorruption",
     "Holdout",
@@ -57,6 +59,7 @@ __all__ = [
     "NeighborSlicePair",
     "Pairing",
     "PoissonRecorruption",
+    "RandConditionedPaird",
     "RandPaird",
     "Recorruptd",
     "Recorruption",
