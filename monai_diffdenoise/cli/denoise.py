@@ -145,6 +145,6 @@ class Denoise:
 
 
 def _announce(plan: Plan) -> None:
-    say(f"plan: {plan.method}, {plan.pairing} pairs along axis {plan.axis}, distance {plan.distance}")
+    say(f"plan: {plan.summary}")
     for reason in plan.reasons:
         say(f"  {reason}")

@@ -11,13 +11,15 @@ import nibabel as nib
 import pytest
 
 from monai_diffdenoise.cli.main import main
-from monai_diffdenoise.pipeline import settings
+from monai_diffdenoise.pipeline import presets
 
 
 def test_demo_writes_what_it_promises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(settings.PRESETS, "fast", {"iterations": 40, "channels": 4})
+    short = {"iterations": 40, "channels": 4}
+    for method, values in presets.PRESETS.items():
+        monkeypatch.setitem(presets.PRESETS[method], "fast", {**values["fast"], **short})
     for _ in range(2):  # its own files are replaced
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
     folder = tmp_path / "demo"
