@@ -79,6 +79,7 @@ def denoise_volume(
     resume: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     announce: Callable[[Plan], None] | None = None,
+    keep_share: bool = False,
 ) -> Result:
     """Plan, train, denoise, fuse, check.
 
@@ -89,13 +90,14 @@ def denoise_volume(
         resume: go on from a checkpoint in ``work_dir``.
         progress: called with (stage, done, total).
         announce: called with the plan before the work starts.
+        keep_share: keep the map of what fusion put back, ``Result.share``.
 
     Raises:
         InputError: see :func:`denoise`.
     """
     settings.check()
     with memory_limit(settings.memory):
-        return _denoise_volume(volume, settings, work_dir, resume, progress, announce)
+        return _denoise_volume(volume, settings, work_dir, resume, progress, announce, keep_share)
 
 
 def _denoise_volume(
@@ -105,6 +107,7 @@ def _denoise_volume(
     resume: bool,
     progress: Callable[[str, int, int], None] | None,
     announce: Callable[[Plan], None] | None,
+    keep_share: bool,
 ) -> Result:
     device = default_device(settings.device)
     stack = as_stack(volume)
@@ -122,16 +125,20 @@ def _denoise_volume(
     _timed(timings, "denoising", lambda: job.infer(network, denoised))
     notes = [*volume.notes, *plan.warnings]
     scores: dict[str, Any] = dict(job.scores)
+    share = None
     if settings.fusion:
-        _, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised, denoised))
+        if keep_share or job.stabilizer is not None:
+            share = allocate(stack.image.shape, stack.slice_axis)
+        _, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised, denoised, share))
     verdict = _timed(timings, "checks", lambda: judge(job, network))
     scores["verdict"] = None if verdict is None else verdict.as_dict()
     why = harm(job, verdict)
     if why:
         denoised = stack.image.as_tensor()
+        share = None if share is None else share.fill_(1.0)
         notes.append(f"returned unchanged: {why}")
     elif job.stabilizer is not None:
-        restore(denoised, job.stabilizer, stack.slice_axis)
+        restore(denoised, job.stabilizer, stack.slice_axis, share)
     if scores["skipped_iterations"]:
         notes.append(f"{scores['skipped_iterations']} training steps were skipped, their loss was not finite")
     if volume.nonfinite:
@@ -147,7 +154,9 @@ def _denoise_volume(
         "versions": _versions(),
         "warnings": notes,
     }
-    return Result(volume.with_image(denoised.reshape(volume.image.shape)), volume.image, report)
+    shape = volume.image.shape
+    kept = share.reshape(shape) if share is not None and keep_share else None
+    return Result(volume.with_image(denoised.reshape(shape)), volume.image, report, kept)
 
 
 def _as_volume(volume: Volume | torch.Tensor | np.ndarray | str | Path) -> Volume:

@@ -123,12 +123,17 @@ class ZeroShot:
         inferer = self._inferer(lambda done, total: self._report("denoising", done, total))
         return inferer.denoise(self.work, network, self.scalings, out)
 
-    def fuse(self, denoised: torch.Tensor, out: torch.Tensor) -> tuple[torch.Tensor, float]:
+    def fuse(
+        self, denoised: torch.Tensor, out: torch.Tensor, share_out: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, float]:
         """Posterior fusion of all channels of ``work`` into ``out``, and the mean share of what was put back.
 
-        ``out`` may be ``denoised``.
+        ``out`` may be ``denoised``. ``share_out`` takes the share of each voxel, 0 to 1, if it is given.
         """
         shares = []
+        if share_out is not None:
+            for index in runs(denoised, self.slice_axis):
+                share_out[index] = denoised[index]
         for c in range(denoised.shape[0]):
             weight = self.noise.weight(c)[0] if self.noise.matched else None
             _, share = fuse_volume(
@@ -143,6 +148,10 @@ class ZeroShot:
                 progress=lambda done, total: drop_pages(),
             )
             shares.append(share)
+        if share_out is not None:
+            for index in runs(out, self.slice_axis):
+                removed = self.work[index] - share_out[index]
+                share_out[index] = ((out[index] - share_out[index]) / removed).nan_to_num(0.0).clamp(0.0, 1.0)
         return out, sum(shares) / len(shares)
 
     def on_part(
