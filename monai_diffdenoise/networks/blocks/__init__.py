@@ -4,7 +4,16 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.networks.blocks.context import ContextFeatures
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, is_blind, spot_offsets
 from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_multiple, space_to_batch
 
-__all__ = ["MaskedConv", "batch_to_space", "is_blind", "pad_to_multiple", "space_to_batch", "spot_offsets"]
+__all__ = [
+    "ContextFeatures",
+    "MaskedConv",
+    "batch_to_space",
+    "is_blind",
+    "pad_to_multiple",
+    "space_to_batch",
+    "spot_offsets",
+]
