@@ -4,15 +4,32 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.inferers.augmentation import FlipRotateMean
+from monai_diffdenoise.inferers.band_fusion import fuse_volume_bands
+from monai_diffdenoise.inferers.bands import FrequencyBands
+from monai_diffdenoise.inferers.blind_spot import BlindSpotInferer
+from monai_diffdenoise.inferers.exact_tiles import ExactTiles, receptive_reach
 from monai_diffdenoise.inferers.fusion import fuse_volume, local_noise_variance, posterior_fusion
 from monai_diffdenoise.inferers.pair import PairInferer, SymmetricPairInferer
+from monai_diffdenoise.inferers.pixel_shuffle import PixelShuffled
+from monai_diffdenoise.inferers.random_replacing import RandomReplacing
 from monai_diffdenoise.inferers.slices import VolumeSliceInferer
+from monai_diffdenoise.inferers.volumes import VolumeInferer
 
 __all__ = [
+    "BlindSpotInferer",
+    "ExactTiles",
+    "FlipRotateMean",
+    "FrequencyBands",
     "PairInferer",
+    "PixelShuffled",
+    "RandomReplacing",
     "SymmetricPairInferer",
+    "VolumeInferer",
     "VolumeSliceInferer",
     "fuse_volume",
+    "fuse_volume_bands",
     "local_noise_variance",
     "posterior_fusion",
+    "receptive_reach",
 ]

@@ -8,79 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.inferers.runs import Run, box_mean
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
-__all__ = ["fuse_volume", "local_noise_variance", "posterior_fusion"]
+__all__ = ["NoiseSource", "fuse_in_runs", "fuse_volume", "local_noise_variance", "posterior_fusion"]
 
 _NOISE_WINDOW, _SHARE_WINDOW, _PRIOR, _MARGIN = 15, 5, 0.1, 1.25
 # Voxels, and least slices, that are fused at a time, beside those around them.
 _RUN_VOXELS, _RUN_SLICES = 1 << 18, 8
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Slices of a volume: wanted are ``start`` to ``stop`` of ``depth``, at hand ``halo`` more on each side.
-
-    At the ends of the volume at least ``2 * halo + 1`` are at hand, since pooling refuses less than its window.
-    """
-
-    axis: int
-    depth: int
-    start: int
-    stop: int
-    halo: int = 0
-
-    @property
-    def first(self) -> int:
-        return max(min(self.start - self.halo, self.depth - 2 * self.halo - 1), 0)
-
-    @property
-    def last(self) -> int:
-        return min(max(self.stop + self.halo, 2 * self.halo + 1), self.depth)
-
-    def cut(self, volume: torch.Tensor) -> torch.Tensor:
-        """The slices at hand, of the whole volume."""
-        return volume.narrow(self.axis, self.first, self.last - self.first)
-
-    def core(self, part: torch.Tensor) -> torch.Tensor:
-        """The slices wanted, of those at hand."""
-        return part.narrow(self.axis, self.start - self.first, self.stop - self.start)
-
-
-def _mean_along(volume: torch.Tensor, axis: int, size: int, padding: int) -> torch.Tensor:
-    """Mean of ``size`` voxels along an axis, of those that lie inside."""
-    sizes, paddings = (
-        [value if other == axis else rest for other in range(3)] for value, rest in ((size, 1), (padding, 0))
-    )
-    return F.avg_pool3d(volume[None, None], sizes, 1, paddings, count_include_pad=False)[0, 0]
-
-
-def _box(volume: torch.Tensor, window: int, run: _Run | None = None) -> torch.Tensor:
-    """Mean over a cube of odd side, no wider than the volume, of the part of it that lies inside; (X, Y, Z).
-
-    With a run, ``volume`` is what is at hand of it, and the result what is wanted.
-    """
-    if window < 1 or window % 2 == 0:
-        raise InputError(f"got a window of {window} voxels; expected an odd number")
-    for axis in range(3):
-        # axis by axis: the same mean, forty times faster for a side of 15
-        along = run is not None and axis == run.axis
-        side = run.depth if run is not None and along else volume.shape[axis]
-        size = min(window, side if side % 2 else side - 1)
-        reach = size // 2
-        if run is not None and along:
-            near = replace(run, halo=min(reach, run.halo))
-            volume = volume.narrow(axis, near.first - run.first, near.last - near.first)
-            if near.start - near.first == reach == near.last - near.stop:
-                volume = _mean_along(volume, axis, size, 0)
-            else:
-                volume = near.core(_mean_along(volume, axis, size, reach))
-        else:
-            volume = _mean_along(volume, axis, size, reach)
-    return volume
 
 
 def local_noise_variance(
@@ -110,12 +47,12 @@ def local_noise_variance(
     Returns:
         (X, Y, Z), in squared units of the volume.
     """
-    whole = _Run(axis % 3, volume.shape[axis], 0, volume.shape[axis])
+    whole = Run(axis % 3, volume.shape[axis], 0, volume.shape[axis])
     return _variance(volume, weight, sigma, distance, window, prior, whole)
 
 
 def _variance(
-    volume: torch.Tensor, weight: torch.Tensor, sigma: float, distance: int, window: int, prior: float, run: _Run
+    volume: torch.Tensor, weight: torch.Tensor, sigma: float, distance: int, window: int, prior: float, run: Run
 ) -> torch.Tensor:
     """:func:`local_noise_variance` of the slices wanted, from those at hand."""
     slices, matched = volume.movedim(run.axis, 0), weight.movedim(run.axis, 0)
@@ -127,7 +64,7 @@ def _variance(
         energy[start : start + count] += difference
         share[start : start + count] += matched[:count]
     stacked = replace(run, axis=0)
-    variance = (_box(energy, window, stacked) + prior * sigma**2) / (_box(share, window, stacked) + prior)
+    variance = (box_mean(energy, window, stacked) + prior * sigma**2) / (box_mean(share, window, stacked) + prior)
     return variance.movedim(0, run.axis)
 
 
@@ -166,10 +103,10 @@ def posterior_fusion(
 
 
 def _share(
-    removed: torch.Tensor, noise_variance: torch.Tensor | float, window: int, margin: float, run: _Run | None = None
+    removed: torch.Tensor, noise_variance: torch.Tensor | float, window: int, margin: float, run: Run | None = None
 ) -> torch.Tensor:
     """The share a of what was removed that is no noise."""
-    energy = _box(removed.square(), window, run)
+    energy = box_mean(removed.square(), window, run)
     return (1 - margin * noise_variance / energy.clamp_min(torch.finfo(energy.dtype).tiny)).clamp(0, 1)
 
 
@@ -183,6 +120,9 @@ def fuse_volume(
     distance: int = 1,
     out: torch.Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
+    margin: float = _MARGIN,
+    share_out: torch.Tensor | None = None,
+    variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, float]:
     """:func:`posterior_fusion` with :func:`local_noise_variance`, some slices at a time.
 
@@ -192,38 +132,108 @@ def fuse_volume(
     Args:
         noisy: (X, Y, Z), in any units.
         denoised: (X, Y, Z), in the same units.
-        weight: see :func:`local_noise_variance`; None when sigma holds everywhere.
+        weight: see :func:`local_noise_variance`; None when the noise is told by ``variance_at`` or sigma.
         sigma: noise standard deviation in normalised units.
         scaling: to normalised units: squares of very large or small numbers would leave float32.
         axis: slice axis.
         distance: slices from one to its partner.
         out: where the result goes, (X, Y, Z); a new tensor when None. It may be ``denoised``.
         progress: called with (slices done, slices in all).
+        margin: see :func:`posterior_fusion`; about 1 for an estimate that is blind to the voxel itself.
+        share_out: where the share of the residual that was put back goes, (X, Y, Z), 0 to 1; None keeps none.
+        variance_at: noise variance at a brightness (any shape, input units) in squared input units, for noise that
+            depends on the signal; it is asked with the denoised values, and not used with ``weight``.
 
     Returns:
         the fused volume, and the mean share of the residual that was put back, 0 to 1.
     """
+
+    def combine(removed: torch.Tensor, variance: torch.Tensor | float, run: Run) -> tuple[torch.Tensor, torch.Tensor]:
+        share = _share(removed / scaling.scale, variance, _SHARE_WINDOW, margin, run)
+        return share * run.core(removed), share
+
+    noise = NoiseSource(weight, sigma, distance, variance_at)
+    return fuse_in_runs(noisy, denoised, noise, scaling, combine, _SHARE_WINDOW // 2, axis, out, progress, share_out)
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSource:
+    """Where the noise variance of a fusion comes from; see :func:`fuse_volume`."""
+
+    weight: torch.Tensor | None
+    sigma: float
+    distance: int = 1
+    variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def variance(
+        self, noisy: torch.Tensor, denoised: torch.Tensor, scaling: AffineScaling, run: Run
+    ) -> torch.Tensor | float:
+        """Normalised variance of the slices that a run wants.
+
+        Args:
+            noisy: the whole volume (X, Y, Z).
+            denoised: of the wanted slices.
+            scaling: to normalised units.
+            run: tells the slices.
+        """
+        if self.weight is not None:
+            wide = replace(run, halo=_NOISE_WINDOW // 2 + self.distance)
+            parts = scaling.apply(wide.cut(noisy)), wide.cut(self.weight)
+            return _variance(*parts, self.sigma, self.distance, _NOISE_WINDOW, _PRIOR, wide)
+        if self.variance_at is not None:
+            return (self.variance_at(denoised) / scaling.scale / scaling.scale).to(denoised)
+        return self.sigma**2
+
+
+def fuse_in_runs(
+    noisy: torch.Tensor,
+    denoised: torch.Tensor,
+    noise: NoiseSource,
+    scaling: AffineScaling,
+    combine: Callable[[torch.Tensor, torch.Tensor | float, Run], tuple[torch.Tensor, torch.Tensor]],
+    halo: int,
+    axis: int = -1,
+    out: torch.Tensor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    share_out: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, float]:
+    """What all fusions of volumes share: slices at hand, noise, the result in the place of the estimate.
+
+    Args:
+        noisy: (X, Y, Z), in any units.
+        denoised: (X, Y, Z), in the same units.
+        noise: its variance.
+        scaling: to normalised units.
+        combine: from the residual at hand, the variance of the wanted slices and the run to what is put back there and
+            its share.
+        halo: slices that ``combine`` needs on both sides.
+        axis: slice axis.
+        out: see :func:`fuse_volume`.
+        progress: see :func:`fuse_volume`.
+        share_out: see :func:`fuse_volume`.
+    """
+    for other in (denoised, *(tensor for tensor in (out, share_out) if tensor is not None)):
+        if noisy.shape != other.shape or noisy.dim() != 3:
+            raise InputError(
+                f"got shapes {tuple(noisy.shape)} and {tuple(other.shape)}; expected two equal ones (X, Y, Z)"
+            )
     result = torch.empty_like(denoised) if out is None else out
     axis, depth = axis % 3, noisy.shape[axis]
-    step, halo = max(_RUN_SLICES, _RUN_VOXELS // max(noisy.numel() // depth, 1)), _SHARE_WINDOW // 2
+    step = max(_RUN_SLICES, _RUN_VOXELS // max(noisy.numel() // depth, 1))
     total, kept = 0.0, denoised.narrow(axis, 0, 0)
     for start in range(0, depth, step):
         stop = min(start + step, depth)
-        variance: torch.Tensor | float = sigma**2
-        if weight is not None:
-            wide = _Run(axis, depth, start, stop, _NOISE_WINDOW // 2 + distance)
-            variance = _variance(
-                scaling.apply(wide.cut(noisy)), wide.cut(weight), sigma, distance, _NOISE_WINDOW, _PRIOR, wide
-            )
-        run = _Run(axis, depth, start, stop, halo)
+        run = Run(axis, depth, start, stop, halo)
         # where the result takes the place of what was denoised, the slices in front are fused already
         rest = denoised.narrow(axis, start, run.last - start)
         around = torch.cat([kept.narrow(axis, kept.shape[axis] - (start - run.first), start - run.first), rest], axis)
         before = min(2 * halo, stop - run.first)
         kept = around.narrow(axis, stop - run.first - before, before).clone()
-        removed = run.cut(noisy) - around
-        share = _share(removed / scaling.scale, variance, _SHARE_WINDOW, _MARGIN, run)
-        result.narrow(axis, start, stop - start).copy_(run.core(around) + share * run.core(removed))
+        variance = noise.variance(noisy, run.core(around), scaling, run)
+        back, share = combine(run.cut(noisy) - around, variance, run)
+        result.narrow(axis, start, stop - start).copy_(run.core(around) + back)
+        if share_out is not None:
+            share_out.narrow(axis, start, stop - start).copy_(share)
         # slice by slice, so that the sum does not depend on how many are fused at a time either
         total += sum(float(one.contiguous().double().sum()) for one in share.unbind(axis))
         if progress is not None:

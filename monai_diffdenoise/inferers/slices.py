@@ -10,22 +10,15 @@ from typing import Any
 
 import torch
 from monai.data import MetaTensor
-from monai.inferers import Inferer, SlidingWindowInferer
+from monai.inferers import Inferer
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.inferers.blending import blended
+from monai_diffdenoise.inferers.exact_tiles import ExactTiles, tile_spans
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing
 from monai_diffdenoise.transforms.scaling import AffineScaling, robust_scaling
 
 __all__ = ["VolumeSliceInferer"]
-
-
-def _blending(tile: list[int]) -> torch.Tensor:
-    """Gaussian weight of a tile's pixels, (1, 1, h, w).
-
-    MONAI's own is raised to 0.001 where it is less, which makes the corners all alike: tiles then meet in a step.
-    """
-    ramps = [torch.exp(-0.5 * torch.linspace(-4, 4, side).square()) for side in tile]
-    return (ramps[0][:, None] * ramps[1])[None, None]
 
 
 class VolumeSliceInferer(Inferer):
@@ -38,10 +31,14 @@ class VolumeSliceInferer(Inferer):
     Args:
         pairing: tells the slicing axis and what the network sees for a slice; the one it was trained with.
         batch_size: slices (or tiles) a pass.
-        tile: largest side of a tile in pixels; larger slices are cut into overlapping tiles, blended by Gaussians.
-        overlap: share of the tile that neighbors share, 0 to below 1.
+        tile: largest side of a tile in pixels; larger slices are cut into overlapping tiles.
+        overlap: share of the tile that neighbors share, 0 to below 1; without ``halo``.
         amp: bfloat16 autocast on a GPU; ignored on a CPU.
         progress: called after each pass with (slices done, slices in all).
+        halo: pixels around a pixel that the network's result may depend on, for networks of bounded reach
+            (:func:`~monai_diffdenoise.inferers.receptive_reach`): tiles then give what whole slices give, see
+            :class:`~monai_diffdenoise.inferers.ExactTiles`. None blends tiles by Gaussians.
+        multiple: period of the network, used with ``halo``.
     """
 
     def __init__(
@@ -52,6 +49,8 @@ class VolumeSliceInferer(Inferer):
         overlap: float = 0.25,
         amp: bool = True,
         progress: Callable[[int, int], None] | None = None,
+        halo: int | None = None,
+        multiple: int = 1,
     ) -> None:
         if batch_size < 1 or tile < 16 or not 0 <= overlap < 1:
             raise InputError(
@@ -60,7 +59,9 @@ class VolumeSliceInferer(Inferer):
             )
         self.pairing = pairing if pairing is not None else NeighborSlicePair()
         self.batch_size, self.tile, self.overlap, self.amp = batch_size, tile, overlap, amp
-        self.progress = progress
+        self.progress, self.halo, self.multiple = progress, halo, multiple
+        if halo is not None:
+            tile_spans(tile + 1, tile, halo, multiple)
 
     def __call__(
         self,
@@ -168,8 +169,11 @@ class VolumeSliceInferer(Inferer):
         size = stack.shape[2:]
         roi = [min(self.tile, side) for side in size]
         tiled = any(side > part for side, part in zip(size, roi, strict=True))
-        sliding = SlidingWindowInferer(roi, sw_batch_size=self.batch_size, overlap=self.overlap, mode="gaussian")
-        sliding.roi_weight_map = _blending(roi)
+        sliding: Callable[[torch.Tensor], Any] = window
+        if tiled and self.halo is not None:
+            sliding = ExactTiles(window, self.tile, self.halo, self.multiple, self.batch_size)
+        elif tiled:
+            sliding = blended(window, roi, self.batch_size, self.overlap)
         autocast = torch.autocast("cuda", torch.bfloat16) if self.amp and device.type == "cuda" else nullcontext()
         with autocast:
-            return torch.as_tensor(sliding(stack, window) if tiled else window(stack)).to(stack.dtype)
+            return torch.as_tensor(sliding(stack)).to(stack.dtype)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,25 +11,11 @@ from hypothesis import strategies as st
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers import fuse_volume, fusion, local_noise_variance, posterior_fusion
-from monai_diffdenoise.inferers.fusion import _box
 from monai_diffdenoise.transforms import AffineScaling
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.mark.parametrize("window", [1, 3, 5, 15])
-@pytest.mark.parametrize("shape", [(6, 7, 5), (1, 4, 2), (3, 1, 16)], ids=str)
-def test_box_is_the_mean_over_the_part_of_a_cube_that_lies_inside(shape: tuple[int, ...], window: int) -> None:
-    volume = noise(*shape).double()
-    half = [min(window, (side - 1) // 2 * 2 + 1) // 2 for side in shape]
-    expected = np.empty(shape)
-    for index in np.ndindex(shape):
-        expected[index] = volume[
-            tuple(slice(max(i - h, 0), i + h + 1) for i, h in zip(index, half, strict=True))
-        ].mean()
-    torch.testing.assert_close(_box(volume, window), torch.from_numpy(expected))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
