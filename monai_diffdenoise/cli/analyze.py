@@ -67,7 +67,7 @@ class Analyze:
         for note in volume.notes:
             say(f"note: {note}")
         if plan is not None:
-            console.print(f"plan: {plan.method}, {plan.pairing} pairs along axis {plan.axis}", markup=False)
+            console.print(f"plan: {plan.summary}", markup=False)
             for line in (*plan.reasons, *(f"warning: {warning}" for warning in plan.warnings)):
                 console.print(f"  {line}", markup=False)
         else:

@@ -18,6 +18,20 @@ __all__ = ["Demo"]
 
 _FILES = ("clean.nii.gz", "noisy.nii.gz", "denoised.nii.gz", "report.json")
 
+# The names of ``transforms.noise.NOISE_KINDS``, which cannot be asked for without loading torch.
+NoiseKind = Literal[
+    "gaussian",
+    "rician",
+    "correlated",
+    "poisson",
+    "poisson-gaussian",
+    "gamma",
+    "noncentral-chi",
+    "ct",
+    "zero-filled",
+    "varying",
+]
+
 
 @dataclass(frozen=True)
 class Demo:
@@ -27,7 +41,7 @@ class Demo:
         Path, tyro.conf.arg(help="Folder for clean, noisy and denoised volume and report; its own files are replaced.")
     ] = Path("diffdenoise-demo")
     preset: Annotated[Literal["fast", "balanced", "best"], tyro.conf.arg(help="How much time to spend.")] = "fast"
-    noise: Annotated[Literal["gaussian", "rician", "correlated"], tyro.conf.arg(help="Kind of noise.")] = "gaussian"
+    noise: Annotated[NoiseKind, tyro.conf.arg(help="Kind of noise.")] = "gaussian"
     sigma: Annotated[float, tyro.conf.arg(help="Standard deviation of the noise, as a share of the range.")] = 0.1
     seed: Annotated[int, tyro.conf.arg(help="Seed of phantom, noise and training.")] = 0
     device: Annotated[str, tyro.conf.arg(help="auto, cpu, cuda ...")] = "auto"
@@ -46,7 +60,12 @@ class Demo:
             raise InputError(f"got sigma = {self.sigma}; expected a number above 0, at most 1")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"got --out {self.out}, which is a file; expected a folder")
-        self.out.mkdir(parents=True, exist_ok=True)
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"got --out {self.out}, which cannot be made ({error.strerror}); choose another place"
+            ) from error
         files = {name: self.out / name for name in _FILES}
         clean = make_phantom(seed=self.seed)
         noisy = add_noise(clean, self.noise, self.sigma, seed=self.seed + 1)

@@ -19,7 +19,9 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 
 if TYPE_CHECKING:
+    from monai_diffdenoise.data import Volume
     from monai_diffdenoise.pipeline.plan import Plan
+    from monai_diffdenoise.pipeline.result import Result
 
 __all__ = ["Denoise", "say", "write_json"]
 
@@ -43,19 +45,38 @@ class Denoise:
 
     input: Annotated[
         tyro.conf.Positional[Path],
-        tyro.conf.arg(metavar="INPUT", help="NIfTI file, DICOM file, or folder with one DICOM series."),
+        tyro.conf.arg(
+            metavar="INPUT",
+            help="Image file (NIfTI, MetaImage, NRRD, PNG, TIFF), DICOM file, or folder with one DICOM series.",
+        ),
     ]
     output: Annotated[
         tyro.conf.Positional[str],
         tyro.conf.arg(
-            metavar="OUTPUT", help=".nii or .nii.gz file; for a DICOM input also a folder, which gets a derived series."
+            metavar="OUTPUT",
+            help="File whose ending names the format (.nii.gz, .nii, .mha, .nrrd; .png and .tiff for planes); for a "
+            "DICOM input also a folder, which gets a derived series, or .dcm for a single file.",
         ),
     ]
     settings: tyro.conf.OmitArgPrefixes[DenoiseSettings] = field(default_factory=DenoiseSettings)
     reading: tyro.conf.OmitArgPrefixes[ReadOptions] = field(default_factory=ReadOptions)
-    output_dtype: Annotated[str | None, tyro.conf.arg(help="Number type of a NIfTI output. None: the input's.")] = None
+    output_dtype: Annotated[
+        str | None, tyro.conf.arg(help="Number type of an output file, such as float32. None: the input's.")
+    ] = None
     json: Annotated[Path | None, tyro.conf.arg(help="Write plan, settings, scores, timings and warnings here.")] = None
-    save_residual: Annotated[Path | None, tyro.conf.arg(help="Write what was removed here (.nii or .nii.gz).")] = None
+    save_residual: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="Write what was removed here: an image file; for a DICOM input also a folder or a .dcm file, which "
+            "gets Parametric Maps."
+        ),
+    ] = None
+    save_share: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="Write the share of what was removed that fusion put back here, 0 to 1; names as for --save-residual."
+        ),
+    ] = None
     overwrite: Annotated[bool, tyro.conf.arg(help="Allow replacing existing outputs. The input is never replaced.")] = (
         False
     )
@@ -70,19 +91,18 @@ class Denoise:
     def check(self) -> None:
         """Refuse what cannot end well, before any work."""
         from monai_diffdenoise.data import check_output
-        from monai_diffdenoise.data.formats import format_of_name, known_endings
 
         self.settings.check()
         if self.json is not None and self.json.suffix != ".json":
             raise InputError(f"got --json {self.json}; expected a name that ends in .json")
-        extra = [path for path in (self.json, self.save_residual) if path is not None]
-        if len({Path(self.output).absolute(), *(path.absolute() for path in extra)}) < 1 + len(extra):
+        if self.save_share is not None and not self.settings.fusion:
+            raise InputError("got --save-share without fusion, which makes that map: drop one of them")
+        maps = [path for path in (self.save_residual, self.save_share) if path is not None]
+        names = [Path(self.output), *map(Path, maps), *([] if self.json is None else [self.json])]
+        if len({name.absolute() for name in names}) < len(names):
             raise InputError("got the same name for two outputs; expected different names")
-        check_output(self.output, [self.input], overwrite=self.overwrite)
-        if self.save_residual is not None:
-            if format_of_name(self.save_residual) is None:
-                raise InputError(f"got --save-residual {self.save_residual}; expected a file ({known_endings()})")
-            check_output(self.save_residual, [self.input], overwrite=self.overwrite)
+        for path in (self.output, *maps):
+            check_output(path, [self.input], overwrite=self.overwrite)
         if self.json is not None:
             if self.json.exists() and not self.overwrite:
                 raise InputError(f"output {self.json} exists already: choose another name or allow overwriting")
@@ -99,52 +119,74 @@ class Denoise:
 
     def _run(self) -> int:
         started = time.perf_counter()
-        from monai_diffdenoise.data import check_conversion, read_volume, write_volume
-        from monai_diffdenoise.engines import ProgressDisplay
-        from monai_diffdenoise.pipeline.run import denoise_volume
+        from monai_diffdenoise.data import check_conversion, read_volume
+        from monai_diffdenoise.pipeline.maps import check_map
 
         volume = read_volume(self.input, options=self.reading)
         check_conversion(volume, self.output, self.output_dtype)
+        for path in (self.save_residual, self.save_share):
+            if path is not None:
+                check_map(volume, path)
         if not self.resume:
             shutil.rmtree(self.work_dir, ignore_errors=True)
-        try:
-            with ProgressDisplay() as display:
-                result = denoise_volume(
-                    volume,
-                    self.settings,
-                    work_dir=self.work_dir,
-                    resume=self.resume,
-                    progress=display,
-                    announce=_announce,
-                )
-        except KeyboardInterrupt:
-            if self.work_dir.is_dir():
-                say("diffdenoise: stopped; the same command with --resume goes on from here")
-            raise
-        written = write_volume(
-            result.volume,
-            self.output,
-            output_dtype=self.output_dtype,
-            overwrite=self.overwrite,
-            derivation=f"denoised from itself by {result.report['plan']['method']}",
-        )
+        result = self._denoise(volume)
+        dtype = self._write(volume, result)
         report = result.report
-        if written.clipped:
-            report["warnings"].append(f"{written.clipped} voxels did not fit {written.dtype} and were clipped")
-        if self.save_residual is not None:
-            residual = volume.with_image(result.residual)
-            write_volume(residual, self.save_residual, output_dtype="float32", overwrite=self.overwrite)
         report["timings_s"]["total"] = round(time.perf_counter() - started, 3)
         if self.json is not None:
             write_json(report, self.json, self.overwrite)
         shutil.rmtree(self.work_dir, ignore_errors=True)
         for warning in report["warnings"]:
             say(f"warning: {warning}")
-        say(f"wrote {self.output} ({written.dtype}) in {report['timings_s']['total']:.0f} s")
+        say(f"wrote {self.output} ({dtype}) in {report['timings_s']['total']:.0f} s")
         return 0
+
+    def _denoise(self, volume: Volume) -> Result:
+        from monai_diffdenoise.engines import ProgressDisplay
+        from monai_diffdenoise.pipeline.run import denoise_volume
+
+        try:
+            with ProgressDisplay() as display:
+                return denoise_volume(
+                    volume,
+                    self.settings,
+                    work_dir=self.work_dir,
+                    resume=self.resume,
+                    progress=display,
+                    announce=_announce,
+                    keep_share=self.save_share is not None,
+                )
+        except KeyboardInterrupt:
+            if self.work_dir.is_dir():
+                say("diffdenoise: stopped; the same command with --resume goes on from here")
+            raise
+        except OSError as error:
+            if error.filename is None or self.work_dir.name not in str(error.filename):
+                raise
+            raise InputError(
+                f"the state of the run could not be kept beside the output ({error.strerror}): choose another place"
+            ) from error
+
+    def _write(self, volume: Volume, result: Result) -> str:
+        """Write image and maps; returns the number type of the image."""
+        from monai_diffdenoise.data import write_volume
+        from monai_diffdenoise.pipeline.maps import write_map
+
+        how: dict[str, Any] = {
+            "overwrite": self.overwrite,
+            "derivation": f"denoised from itself by {result.report['plan']['method']}",
+        }
+        written = write_volume(result.volume, self.output, output_dtype=self.output_dtype, **how)
+        if written.clipped:
+            result.report["warnings"].append(f"{written.clipped} voxels did not fit {written.dtype} and were clipped")
+        if self.save_residual is not None:
+            write_map(volume, result.residual, self.save_residual, "residual", **how)
+        if self.save_share is not None and result.share is not None:
+            write_map(volume, result.share, self.save_share, "share", **how)
+        return written.dtype
 
 
 def _announce(plan: Plan) -> None:
-    say(f"plan: {plan.method}, {plan.pairing} pairs along axis {plan.axis}, distance {plan.distance}")
+    say(f"plan: {plan.summary}")
     for reason in plan.reasons:
         say(f"  {reason}")

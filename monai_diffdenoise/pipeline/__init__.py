@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monai_diffdenoise.pipeline.fusion_transform import PosteriorFusiond
     from monai_diffdenoise.pipeline.plan import Plan, make_plan
+    from monai_diffdenoise.pipeline.presets import PRESETS
     from monai_diffdenoise.pipeline.result import Result
     from monai_diffdenoise.pipeline.run import denoise, denoise_volume
-    from monai_diffdenoise.pipeline.settings import PRESETS, DenoiseSettings, resolve
+    from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
     from monai_diffdenoise.pipeline.training_volumes import fingerprint, prepare_volumes
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "PRESETS": "settings",
+    "PRESETS": "presets",
     "DenoiseSettings": "settings",
     "Plan": "plan",
     "PosteriorFusiond": "fusion_transform",

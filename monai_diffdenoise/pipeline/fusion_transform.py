@@ -49,7 +49,7 @@ class PosteriorFusiond(MapTransform):
         result = dict(data)
         if not self.enabled:
             return result
-        settings = resolve(DenoiseSettings(axis=2))
+        settings = resolve(DenoiseSettings(method="ns-n2n", axis=2))
         volume = volume_from_array(data[self.noisy_key], slice_axis=2)
         try:
             plan = make_plan(volume, settings)

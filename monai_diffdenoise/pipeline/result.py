@@ -24,11 +24,13 @@ class Result:
         volume: the denoised volume, ready for ``write_volume``.
         noisy: the image as it was read, (C, *S).
         report: plan, settings, seed, versions, timings, scores and warnings; plain JSON types, nothing of the patient.
+        share: of what was removed and put back by fusion, (C, *S), 0 to 1; None where it was not asked for.
     """
 
     volume: Volume
     noisy: MetaTensor
     report: dict[str, Any] = field(default_factory=dict)
+    share: torch.Tensor | None = None
 
     @property
     def image(self) -> MetaTensor:

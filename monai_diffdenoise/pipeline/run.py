@@ -18,9 +18,12 @@ from monai_diffdenoise.data import Volume, read_volume, volume_from_array
 from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.do_no_harm import harm, judge
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
+from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.result import Result
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
+from monai_diffdenoise.pipeline.stabilized import restore
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 
 __all__ = ["denoise", "denoise_volume"]
@@ -38,8 +41,8 @@ def denoise(
     """Denoise a volume from itself alone.
 
     Args:
-        volume: a :class:`~monai_diffdenoise.data.Volume`; a path that ``read_volume`` reads; or an array (X, Y, Z) or
-            (C, X, Y, Z), with its affine if it is a ``MetaTensor``. It is not changed.
+        volume: a :class:`~monai_diffdenoise.data.Volume`; a path that ``read_volume`` reads; or an array (X, Y),
+            (X, Y, Z) or (C, X, Y, Z), with its affine if it is a ``MetaTensor``. It is not changed.
         settings: see :class:`~monai_diffdenoise.pipeline.DenoiseSettings`.
         progress: True shows bars on a terminal; a function is called with (stage, done, total).
         changes: single settings by name, such as ``preset="fast"`` or ``seed=1``.
@@ -76,6 +79,7 @@ def denoise_volume(
     resume: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     announce: Callable[[Plan], None] | None = None,
+    keep_share: bool = False,
 ) -> Result:
     """Plan, train, denoise, fuse, check.
 
@@ -86,13 +90,14 @@ def denoise_volume(
         resume: go on from a checkpoint in ``work_dir``.
         progress: called with (stage, done, total).
         announce: called with the plan before the work starts.
+        keep_share: keep the map of what fusion put back, ``Result.share``.
 
     Raises:
         InputError: see :func:`denoise`.
     """
-    settings = resolve(settings)
+    settings.check()
     with memory_limit(settings.memory):
-        return _denoise_volume(volume, settings, work_dir, resume, progress, announce)
+        return _denoise_volume(volume, settings, work_dir, resume, progress, announce, keep_share)
 
 
 def _denoise_volume(
@@ -102,30 +107,38 @@ def _denoise_volume(
     resume: bool,
     progress: Callable[[str, int, int], None] | None,
     announce: Callable[[Plan], None] | None,
+    keep_share: bool,
 ) -> Result:
     device = default_device(settings.device)
+    stack = as_stack(volume)
     # the result, a normalised channel, a weight: a disk that is too small is no news for after the training
     voxels = volume.image.numel()
     require_room([4 * voxels, 4 * voxels // volume.image.shape[0], voxels])
     timings: dict[str, float] = {}
-    plan = _timed(timings, "analysis", lambda: make_plan(volume, settings))
+    plan = _timed(timings, "analysis", lambda: make_plan(stack, settings))
+    settings = resolve(settings, plan.method)
     if announce is not None:
         announce(plan)
-    denoised = allocate(volume.image.shape, volume.slice_axis)
-    job = ZeroShot(volume.image.as_tensor(), plan, settings, device, work_dir, resume, progress, volume.slice_axis)
+    denoised = allocate(stack.image.shape, stack.slice_axis)
+    job = ZeroShot(stack.image.as_tensor(), plan, settings, device, work_dir, resume, progress, stack.slice_axis)
     network = _timed(timings, "training", job.train)
     _timed(timings, "denoising", lambda: job.infer(network, denoised))
     notes = [*volume.notes, *plan.warnings]
     scores: dict[str, Any] = dict(job.scores)
+    share = None
     if settings.fusion:
-        _, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised, denoised))
-    if not scores["pair_error"] < scores["input_error"]:
-        # the one comparison that needs no clean image says that nothing was gained
-        denoised = volume.image.as_tensor()
-        notes.append(
-            f"returned unchanged: the error against held-out neighbors is {scores['pair_error']:.3g} after denoising "
-            f"and {scores['input_error']:.3g} before, in units of the squared range"
-        )
+        if keep_share or job.stabilizer is not None:
+            share = allocate(stack.image.shape, stack.slice_axis)
+        _, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised, denoised, share))
+    verdict = _timed(timings, "checks", lambda: judge(job, network))
+    scores["verdict"] = None if verdict is None else verdict.as_dict()
+    why = harm(job, verdict)
+    if why:
+        denoised = stack.image.as_tensor()
+        share = None if share is None else share.fill_(1.0)
+        notes.append(f"returned unchanged: {why}")
+    elif job.stabilizer is not None:
+        restore(denoised, job.stabilizer, stack.slice_axis, share)
     if scores["skipped_iterations"]:
         notes.append(f"{scores['skipped_iterations']} training steps were skipped, their loss was not finite")
     if volume.nonfinite:
@@ -141,7 +154,9 @@ def _denoise_volume(
         "versions": _versions(),
         "warnings": notes,
     }
-    return Result(volume.with_image(denoised), volume.image, report)
+    shape = volume.image.shape
+    kept = share.reshape(shape) if share is not None and keep_share else None
+    return Result(volume.with_image(denoised.reshape(shape)), volume.image, report, kept)
 
 
 def _as_volume(volume: Volume | torch.Tensor | np.ndarray | str | Path) -> Volume:
@@ -149,7 +164,7 @@ def _as_volume(volume: Volume | torch.Tensor | np.ndarray | str | Path) -> Volum
         return volume
     if isinstance(volume, (str, Path)):
         return read_volume(volume)
-    return volume_from_array(volume[None] if volume.ndim == 3 else volume)
+    return volume_from_array(volume[None] if volume.ndim in (2, 3) else volume)
 
 
 def _timed(timings: dict[str, float], name: str, work: Callable[[], Any]) -> Any:

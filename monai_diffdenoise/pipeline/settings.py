@@ -5,26 +5,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.presets import PRESETS
 
-__all__ = ["PRESETS", "DenoiseSettings", "resolve"]
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"iterations": 500, "channels": 8},
-    "balanced": {"iterations": 1400, "channels": 8},
-    "best": {"iterations": 6000, "channels": 16},
-}
-"""What ``preset`` stands for; a value that is set by itself wins."""
+__all__ = ["DenoiseSettings", "resolve"]
 
 
 def _by_preset(name: str, text: str) -> Any:
-    values = ", ".join(f"{preset} {values[name]}" for preset, values in PRESETS.items())
-    return tyro.conf.arg(help=f"{text} None: by preset ({values}).")
+    """Help of a setting that the preset fills in; one number where it is the same for all presets of a method."""
+    parts = []
+    for method, presets in PRESETS.items():
+        values = {preset: f"{chosen[name]:g}" for preset, chosen in presets.items()}
+        same = len(set(values.values())) == 1
+        parts.append(f"{method} " + (values["fast"] if same else ", ".join(" ".join(pair) for pair in values.items())))
+    return tyro.conf.arg(help=f"{text} None: by preset ({'; '.join(parts)}).")
 
 
 def _help(text: str) -> Any:
@@ -36,19 +35,43 @@ class DenoiseSettings:
     """How a volume is denoised. All lengths are in pixels or slices, all intensities relative to the volume's range."""
 
     method: Annotated[
-        Literal["auto", "ns-n2n"],
-        _help("Method; auto chooses by measurement and says what it chose. Only NS-N2N exists so far."),
+        Literal["auto", "ns-n2n", "bsn"],
+        _help(
+            "Method: ns-n2n learns from pairs of neighboring slices or of repeats; bsn is a network that is blind to "
+            "the pixel it estimates, and also works on single images. auto chooses by measurement and says why."
+        ),
     ] = "auto"
     preset: Annotated[
-        Literal["fast", "balanced", "best"], _help("How much time to spend; sets iterations and channels.")
+        Literal["fast", "balanced", "best"],
+        _help("How much time to spend; sets what stands with 'by preset' below."),
     ] = "balanced"
     pairing: Annotated[
-        Literal["neighbor", "slice-blind", "repeat"],
+        Literal["auto", "neighbor", "slice-blind", "repeat"],
         _help(
-            "Noisy pairs: neighbor = slice i and i + distance (NS-N2N); slice-blind = slice i from its four neighbors; "
-            "repeat = two time points of a 4D series that repeats one image."
+            "Noisy pairs of ns-n2n: neighbor = slice i and i + distance; slice-blind = slice i from its four "
+            "neighbors; repeat = two time points of a 4D series that repeats one image. auto = neighbor. A choice here "
+            "also chooses ns-n2n."
         ),
-    ] = "neighbor"
+    ] = "auto"
+    network: Annotated[
+        Literal["auto", "stack", "puca", "lg-bpn", "unet"],
+        _help(
+            "Network of bsn: stack = small, for CPUs; puca = PUCA, blind to one pixel; lg-bpn = LG-BPN, blind to a "
+            "square; unet = a U-Net that sees neighboring slices only. auto = by noise and device."
+        ),
+    ] = "auto"
+    context: Annotated[
+        int | None,
+        _help("Neighboring slices that bsn sees beside its own: 0, 2 or 4. None: 4, or fewer where they do not help."),
+    ] = None
+    blind_spot: Annotated[
+        int | None,
+        _help("Side in pixels of the square that bsn does not see, an odd number. None: by the measured correlation."),
+    ] = None
+    stabilize: Annotated[
+        Literal["auto", "off"],
+        _help("Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back."),
+    ] = "auto"
     axis: Annotated[
         int | None,
         _help("Axis (0, 1, 2) along which slices are paired. None: the axis the slices were acquired along."),
@@ -63,10 +86,10 @@ class DenoiseSettings:
     ] = None
     iterations: Annotated[int | None, _by_preset("iterations", "Optimizer steps.")] = None
     channels: Annotated[int | None, _by_preset("channels", "Features of the network's first level.")] = None
-    levels: Annotated[int, _help("Resolution levels of the network.")] = 4
-    batch_size: Annotated[int, _help("Pairs a step.")] = 8
-    patch_size: Annotated[int, _help("Side of the training patches.")] = 48
-    learning_rate: Annotated[float, _help("Peak learning rate of AdamW.")] = 4e-3
+    levels: Annotated[int, _help("Resolution levels of the U-Net of ns-n2n.")] = 4
+    batch_size: Annotated[int | None, _by_preset("batch_size", "Pairs a step.")] = None
+    patch_size: Annotated[int | None, _by_preset("patch_size", "Side of the training patches.")] = None
+    learning_rate: Annotated[float | None, _by_preset("learning_rate", "Peak learning rate of AdamW.")] = None
     weight_decay: Annotated[float, _help("Weight decay of AdamW.")] = 1e-5
     lambda_rc: Annotated[float, _help("Weight of the regional consistency loss (published: 0.5).")] = 0.0
     lambda_ic: Annotated[float, _help("Weight of the inter-slice continuity loss (published: 1.0).")] = 0.0
@@ -111,8 +134,11 @@ class DenoiseSettings:
                 raise InputError(f"got {name.replace('_', '-')} = {value}; expected a number above 0")
         if self.axis is not None and self.axis not in (0, 1, 2):
             raise InputError(f"got axis = {self.axis}; expected 0, 1 or 2")
-        for name in ("method", "preset", "pairing"):
-            choices = _CHOICES[name]
+        if self.context not in (None, 0, 2, 4):
+            raise InputError(f"got context = {self.context}; expected 0, 2 or 4 neighboring slices")
+        if self.blind_spot is not None and not (self.blind_spot >= 1 and self.blind_spot % 2 == 1):
+            raise InputError(f"got blind-spot = {self.blind_spot}; expected an odd number of pixels")
+        for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(choices)}")
 
@@ -121,20 +147,25 @@ class DenoiseSettings:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-_CHOICES = {
-    "method": ("auto", "ns-n2n"),
-    "preset": tuple(PRESETS),
-    "pairing": ("neighbor", "slice-blind", "repeat"),
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "method": ("auto", *PRESETS),
+    "preset": ("fast", "balanced", "best"),
+    "pairing": ("auto", "neighbor", "slice-blind", "repeat"),
+    "network": ("auto", "stack", "puca", "lg-bpn", "unet"),
+    "stabilize": ("auto", "off"),
 }
 
 
-def resolve(settings: DenoiseSettings) -> DenoiseSettings:
+def resolve(settings: DenoiseSettings, method: str = "ns-n2n") -> DenoiseSettings:
     """Check all values, and replace every None that the preset stands for.
+
+    Args:
+        settings: what the user asked for.
+        method: whose preset; that of the plan.
 
     Raises:
         InputError: for a value out of its range.
     """
     settings.check()
-    values = PRESETS[settings.preset]
-    known = {field.name for field in fields(settings)}
-    return replace(settings, **{k: v for k, v in values.items() if k in known and getattr(settings, k) is None})
+    values = PRESETS[method][settings.preset]
+    return replace(settings, **{name: value for name, value in values.items() if getattr(settings, name) is None})

@@ -45,7 +45,7 @@ def prepare_volumes(
         InputError: no volume, or one that cannot be read or not be denoised from its slices. It is named by its number,
             since names of files may be names of patients.
     """
-    chosen = resolve(DenoiseSettings(pairing="neighbor", **settings))
+    chosen = resolve(DenoiseSettings(method="ns-n2n", **settings))
     paths = volume_paths(dataset_dir)
     prepared = []
     for number, path in enumerate(paths, start=1):

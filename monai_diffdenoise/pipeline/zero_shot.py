@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Train on one noisy volume and denoise it: NS-N2N from end to end."""
+"""Train on one noisy volume and denoise it, by any method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import torch
 from monai.utils import set_determinism
 from torch import nn
 
-from monai_diffdenoise.analysis import best_sigma
 from monai_diffdenoise.data.storage import allocate, drop_pages, runs
 from monai_diffdenoise.data.storage import digest as array_digest
 from monai_diffdenoise.engines import PairTraining, TrainingOptions
@@ -25,15 +24,27 @@ from monai_diffdenoise.inferers import (
     fuse_volume,
 )
 from monai_diffdenoise.losses import NeighborSliceLoss, WeightedLoss
-from monai_diffdenoise.networks import ResidualDenoiser
-from monai_diffdenoise.pipeline.normalised import normalised
+from monai_diffdenoise.pipeline.channel_noise import ChannelNoise
+from monai_diffdenoise.pipeline.networks import make_network
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
-from monai_diffdenoise.transforms.guide import MatchedRegionWeight
+from monai_diffdenoise.pipeline.stabilized import stabilized
 from monai_diffdenoise.transforms.pairing import Pairing
 from monai_diffdenoise.transforms.scaling import AffineScaling, robust_scaling
+from monai_diffdenoise.transforms.stabilize import make_stabilizer
 
 __all__ = ["ZeroShot"]
+
+_SYMMETRIC = ("neighbor", "repeat")
+# What they are changes where and how fast something is computed, or what is done after the training.
+_UNTRAINED: dict[str, Any] = {
+    "device": "auto",
+    "tile": 512,
+    "inference_batch": 8,
+    "num_workers": 0,
+    "fusion": True,
+    "memory": None,
+}
 
 
 class ZeroShot:
@@ -41,7 +52,7 @@ class ZeroShot:
 
     Args:
         image: noisy (C, X, Y, Z), finite; C counts the time points, which share the network.
-        plan: which slices are paired.
+        plan: what is learned from what.
         settings: resolved settings (no preset value open).
         device: where to compute.
         folder: for checkpoints; None writes none.
@@ -64,19 +75,19 @@ class ZeroShot:
         self.image, self.plan, self.settings, self.device = image, plan, settings, device
         self.folder, self.resume, self.progress, self.slice_axis = folder, resume, progress, slice_axis
         self.pairing: Pairing = plan.make_pairing()
-        self.scalings: list[AffineScaling] = [robust_scaling(channel) for channel in image]
-        self.weights: dict[int, torch.Tensor] = {}
-        self.sigmas: dict[int, float] = {}
+        self.stabilizer = None if plan.stabilizer is None else make_stabilizer(plan.stabilizer)
+        #: what is denoised: the image, or a stabilized copy of it
+        self.work = image if self.stabilizer is None else stabilized(image, self.stabilizer, slice_axis)
+        self.scalings: list[AffineScaling] = [robust_scaling(channel) for channel in self.work]
+        self.noise = ChannelNoise(self.work, plan, self.scalings, slice_axis, settings.tau, self._report)
         self.scores: dict[str, Any] = {}
 
     def fingerprint(self) -> str:
         """Digest of all that the trained weights depend on."""
-        # where it is computed, and how slices are batched afterwards, does not change what is trained
-        same = replace(
-            self.settings, device="auto", tile=512, inference_batch=8, num_workers=0, fusion=True, memory=None
-        )
-        digest = hashlib.sha256(same.to_json().encode())
-        digest.update(repr((self.plan.pairing, self.plan.axis, self.plan.distance)).encode())
+        digest = hashlib.sha256(replace(self.settings, **_UNTRAINED).to_json().encode())
+        plan = self.plan
+        chosen = (plan.method, plan.pairing, plan.axis, plan.distance, plan.network, plan.context, plan.blind_spot)
+        digest.update(repr((*chosen, plan.stabilizer)).encode())
         digest.update(array_digest(self.image, self.slice_axis).encode())
         return digest.hexdigest()
 
@@ -84,14 +95,9 @@ class ZeroShot:
         """Train and return the averaged network of the best self-supervised score."""
         options = self.settings
         set_determinism(seed=options.seed)
-        network = ResidualDenoiser(
-            in_channels=self.pairing.in_channels,
-            channels=int(options.channels or 0),
-            levels=options.levels,
-            base_channels=self.pairing.base_channels,
-        ).to(self.device)
+        network = make_network(self.plan, options, self.pairing).to(self.device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        symmetric = self.plan.pairing != "slice-blind"
+        symmetric = self.plan.pairing in _SYMMETRIC
         training = PairTraining(
             network=network,
             volumes=self.training_volumes(),
@@ -107,33 +113,34 @@ class ZeroShot:
         )
         trained = training.run()
         self.scores = training.scores()
+        if self.plan.pairing == "blind":
+            # the image against itself says nothing; against another image with the same noise it would be this
+            self.scores["input_error"] = 2 * self.noise.sigma(0) ** 2
         return trained
 
     def infer(self, network: nn.Module, out: torch.Tensor) -> torch.Tensor:
-        """Denoise every slice into ``out``, (C, X, Y, Z) in the input's units."""
-        inferer = VolumeSliceInferer(
-            self.pairing,
-            batch_size=self.settings.inference_batch,
-            tile=self.settings.tile,
-            amp=self.settings.amp,
-            progress=lambda done, total: self._report("denoising", done, total),
-        )
-        return inferer.denoise(self.image, network, self.scalings, out)
+        """Denoise every slice of ``work`` into ``out``, (C, X, Y, Z)."""
+        inferer = self._inferer(lambda done, total: self._report("denoising", done, total))
+        return inferer.denoise(self.work, network, self.scalings, out)
 
-    def fuse(self, denoised: torch.Tensor, out: torch.Tensor) -> tuple[torch.Tensor, float]:
-        """Posterior fusion of all channels into ``out``, and the mean share of the residual that was put back.
+    def fuse(
+        self, denoised: torch.Tensor, out: torch.Tensor, share_out: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, float]:
+        """Posterior fusion of all channels of ``work`` into ``out``, and the mean share of what was put back.
 
-        ``out`` may be ``denoised``.
+        ``out`` may be ``denoised``. ``share_out`` takes the share of each voxel, 0 to 1, if it is given.
         """
         shares = []
+        if share_out is not None:
+            for index in runs(denoised, self.slice_axis):
+                share_out[index] = denoised[index]
         for c in range(denoised.shape[0]):
-            sigma = self._sigma(c)
-            weight = self._weight(c, sigma)[0] if self.plan.pairing != "repeat" else None
+            weight = self.noise.weight(c)[0] if self.noise.matched else None
             _, share = fuse_volume(
-                self.image[c],
+                self.work[c],
                 denoised[c],
                 weight,
-                sigma,
+                self.noise.sigma(c),
                 self.scalings[c],
                 self.plan.axis,
                 self.plan.distance,
@@ -141,58 +148,63 @@ class ZeroShot:
                 progress=lambda done, total: drop_pages(),
             )
             shares.append(share)
+        if share_out is not None:
+            for index in runs(out, self.slice_axis):
+                removed = self.work[index] - share_out[index]
+                share_out[index] = ((out[index] - share_out[index]) / removed).nan_to_num(0.0).clamp(0.0, 1.0)
         return out, sum(shares) / len(shares)
+
+    def on_part(
+        self, network: nn.Module, channel: int, part: tuple[slice, ...]
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        """All that is done to a part of a channel, as a function of normalised images (1, X, Y, Z).
+
+        Args:
+            network: trained.
+            channel: whose noise it is.
+            part: index of the part in (1, X, Y, Z).
+        """
+        inferer, unit, plan = self._inferer(None), AffineScaling(0.0, 1.0), self.plan
+        matched = self.settings.fusion and self.noise.matched
+        weight = self.noise.weight(channel)[part][0] if matched else None
+
+        def denoise(noisy: torch.Tensor) -> torch.Tensor:
+            denoised = inferer.denoise(noisy, network, [unit])
+            if self.settings.fusion:
+                sigma = self.noise.sigma(channel)
+                fuse_volume(noisy[0], denoised[0], weight, sigma, unit, plan.axis, plan.distance, denoised[0])
+            return denoised
+
+        return denoise
+
+    def _inferer(self, progress: Callable[[int, int], None] | None) -> VolumeSliceInferer:
+        s = self.settings
+        return VolumeSliceInferer(self.pairing, batch_size=s.inference_batch, tile=s.tile, amp=s.amp, progress=progress)
 
     def training_volumes(self) -> list[dict[str, Any]]:
         """What the pairs are drawn from: ``image`` (C, *S), its ``scaling`` and, for neighbors, ``weight`` (1, *S)."""
-        count = self.image.shape[0]
+        count = self.work.shape[0]
         used = min(count, self.settings.training_volumes)
         chosen = [round(k * (count - 1) / max(used - 1, 1)) for k in range(used)]
         if self.plan.pairing == "repeat":
             return [{"image": self._channels(chosen), "scaling": self.scalings[0]}]
         volumes: list[dict[str, Any]] = []
         for step, c in enumerate(chosen):
-            volume = {"image": self.image[c : c + 1], "scaling": self.scalings[c]}
+            volume = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
             if self.plan.pairing == "neighbor":
-                volume["weight"] = self._weight(c, self._sigma(c), (step, used))
+                volume["weight"] = self.noise.weight(c, (step, used))
             volumes.append(volume)
         return volumes
 
     def _channels(self, chosen: list[int]) -> torch.Tensor:
         """Some channels of the image, without a copy when it is all of them."""
-        if len(chosen) == self.image.shape[0]:
-            return self.image
-        some = allocate((len(chosen), *self.image.shape[1:]), self.slice_axis, self.image.dtype)
+        if len(chosen) == self.work.shape[0]:
+            return self.work
+        some = allocate((len(chosen), *self.work.shape[1:]), self.slice_axis, self.work.dtype)
         for target, c in enumerate(chosen):
-            for index in runs(self.image[c : c + 1], self.slice_axis):
-                some[target : target + 1][index] = self.image[c : c + 1][index]
+            for index in runs(self.work[c : c + 1], self.slice_axis):
+                some[target : target + 1][index] = self.work[c : c + 1][index]
         return some
-
-    def _normalised(self, channel: int) -> torch.Tensor:
-        """A normalised copy of a channel (1, *S); let go of it soon."""
-        return normalised(self.image[channel : channel + 1], self.scalings[channel], self.slice_axis)
-
-    def _sigma(self, channel: int) -> float:
-        """Noise of a channel in normalised units."""
-        typical = self.plan.measurement
-        if typical is not None and self.image.shape[0] == 1:
-            return typical.sigma / self.scalings[channel].scale
-        if channel not in self.sigmas:
-            shared = (typical.noise_correlation if typical is not None else None) or 0.0
-            volume = self._normalised(channel)[0]
-            self.sigmas[channel] = best_sigma(volume, self.plan.axis, self.plan.distance, shared)
-        return self.sigmas[channel]
-
-    def _weight(self, channel: int, sigma: float, part: tuple[int, int] = (0, 1)) -> torch.Tensor:
-        """Matched-region weight of a channel, (1, *S), boolean: the step ``part[0]`` of ``part[1]`` of the matching."""
-        if channel not in self.weights:
-            match = MatchedRegionWeight(self.plan.axis, self.plan.distance, sigma=sigma, tau=self.settings.tau)
-            volume = self._normalised(channel)
-            weight = allocate(volume.shape, self.slice_axis, torch.bool)
-            step, steps = part
-            match(volume, weight, lambda done, total: self._report("matching", step * total + done, steps * total))
-            self.weights[channel] = weight
-        return self.weights[channel]
 
     def _report(self, stage: str, done: int, total: int) -> None:
         """After some slices: what was mapped of them is no longer needed."""
@@ -202,13 +214,13 @@ class ZeroShot:
 
     def _training_options(self) -> TrainingOptions:
         s = self.settings
-        largest = max(side for axis, side in enumerate(self.image.shape[1:]) if axis != self.plan.axis)
+        largest = max(side for axis, side in enumerate(self.work.shape[1:]) if axis != self.plan.axis)
         return TrainingOptions(
             iterations=int(s.iterations or 0),
             epoch_length=min(s.validate_every, int(s.iterations or 0)),
-            batch_size=s.batch_size,
-            patch_size=min(s.patch_size, largest),
-            learning_rate=s.learning_rate,
+            batch_size=int(s.batch_size or 0),
+            patch_size=min(int(s.patch_size or 0), largest),
+            learning_rate=float(s.learning_rate or 0),
             weight_decay=s.weight_decay,
             ema_decay=s.ema_decay,
             validation_pairs=s.validation_pairs,

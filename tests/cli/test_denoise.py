@@ -70,7 +70,8 @@ def test_denoise_keeps_the_file_as_it_was_but_for_the_noise(scan: Path, capsys: 
         (["scan.nii.gz", "out.nii.gz", "--axis", "5"], "axis"),
         (["scan.nii.gz", "out.nii.gz", "--device", "cuda:99"], "device"),
         (["scan.nii.gz", "out.nii.gz", "--output-dtype", "int7"], "int7"),
-        (["flat.nii.gz", "out.nii.gz"], "slice"),
+        (["flat.nii.gz", "out.nii.gz"], "noise"),
+        (["flat.nii.gz", "out.nii.gz", "--method", "ns-n2n"], "slice"),
         (["text.nii.gz", "out.nii.gz"], "text"),
     ],
 )

@@ -20,8 +20,9 @@ def test_help_shows_every_setting_and_default(capsys: pytest.CaptureFixture[str]
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for name in DenoiseSettings.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in text
-    for preset, values in PRESETS.items():
-        assert f"{preset} {values['iterations']}" in text
+    for presets in PRESETS.values():
+        for preset, values in presets.items():
+            assert f"{preset} {values['iterations']}" in text
     assert text.count("(default:") + text.count("(required)") >= len(DenoiseSettings.__dataclass_fields__)
 
 

@@ -100,10 +100,10 @@ def test_a_series_is_denoised_volume_by_volume(noisy: torch.Tensor) -> None:
     assert denoise(series, **TINY).image.shape == series.shape
 
 
-@pytest.mark.parametrize(("shape", "match"), [((16, 16), "2D"), ((16, 16, 1), "slice")])
-def test_too_few_slices_get_a_clear_answer(shape: tuple[int, ...], match: str) -> None:
-    with pytest.raises(InputError, match=match):
-        denoise(volume_from_array(torch.rand(1, *shape)), **TINY)
+@pytest.mark.parametrize("shape", [(16, 16), (16, 16, 1)])
+def test_too_few_slices_get_a_clear_answer(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="1 slice"):
+        denoise(volume_from_array(torch.rand(1, *shape)), method="ns-n2n", **TINY)
 
 
 def test_two_slices_are_denoised_with_a_warning() -> None:
@@ -117,7 +117,7 @@ def test_slices_far_apart_are_refused_with_the_measured_numbers() -> None:
     unrelated = torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic")[:, 0].movedim(0, -1)
     noisy = unrelated + 0.02 * torch.randn(unrelated.shape, generator=generator)
     with pytest.raises(InputError, match="too far apart"):
-        denoise(noisy, **TINY)
+        denoise(noisy, method="ns-n2n", **TINY)
 
 
 def test_repeats_need_a_series(noisy: torch.Tensor) -> None:

@@ -13,10 +13,18 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline import PRESETS, DenoiseSettings, resolve
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_resolve_fills_what_the_preset_stands_for(preset: str) -> None:
-    settings = resolve(DenoiseSettings(preset=preset))  # type: ignore[arg-type]
-    assert {name: getattr(settings, name) for name in PRESETS[preset]} == PRESETS[preset]
+@pytest.mark.parametrize("method", PRESETS)
+@pytest.mark.parametrize("preset", ["fast", "balanced", "best"])
+def test_resolve_fills_what_the_preset_stands_for(method: str, preset: str) -> None:
+    settings = resolve(DenoiseSettings(preset=preset), method)  # type: ignore[arg-type]
+    wanted = PRESETS[method][preset]
+    assert {name: getattr(settings, name) for name in wanted} == wanted
+
+
+def test_every_preset_fills_the_same_settings() -> None:
+    filled = {frozenset(values) for presets in PRESETS.values() for values in presets.values()}
+    assert len(filled) == 1
+    assert all(getattr(DenoiseSettings(), name) is None for name in filled.pop())
 
 
 def test_resolve_keeps_what_was_set() -> None:
@@ -25,7 +33,8 @@ def test_resolve_keeps_what_was_set() -> None:
 
 def test_presets_name_settings_only() -> None:
     names = {field.name for field in dataclasses.fields(DenoiseSettings)}
-    assert all(set(values) <= names for values in PRESETS.values())
+    assert all(set(values) <= names for presets in PRESETS.values() for values in presets.values())
+    assert all(set(presets) == {"fast", "balanced", "best"} for presets in PRESETS.values())
 
 
 def test_json_holds_every_setting() -> None:
@@ -56,6 +65,11 @@ def test_settings_are_frozen() -> None:
         ("method", "magic"),
         ("preset", "slow"),
         ("pairing", "none"),
+        ("network", "vgg"),
+        ("stabilize", "maybe"),
+        ("context", 1),
+        ("blind_spot", 4),
+        ("blind_spot", -1),
     ],
 )
 def test_wrong_values_are_refused_in_one_line(name: str, value: object) -> None:

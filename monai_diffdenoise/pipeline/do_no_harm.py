@@ -1,0 +1,109 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Ask the scores that need no clean image whether a result may be returned."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from monai_diffdenoise.analysis import NoiseSpectrum
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.metrics.noise_draw import slice_noise_probe
+from monai_diffdenoise.metrics.verdict import Verdict, improves
+from monai_diffdenoise.pipeline.zero_shot import ZeroShot
+from monai_diffdenoise.transforms.block_noise import foreground_threshold
+
+__all__ = ["harm", "judge"]
+
+# Next slices, and pixels along each side of them, that are denoised once more: a few seconds on two cores.
+_SLICES, _SIDE = 12, 256
+_FEWEST = 1000
+# How far sigma may be off: docs/noise_measurement.md.
+_CERTAIN, _UNCERTAIN = 0.1, 0.4
+
+
+def judge(job: ZeroShot, network: nn.Module) -> Verdict | None:
+    """Judge what a trained network and fusion do to some slices in the middle of a run's middle time point.
+
+    Args:
+        job: the run, with its settings.
+        network: what :meth:`~monai_diffdenoise.pipeline.zero_shot.ZeroShot.train` returned.
+
+    Returns:
+        None where nothing can be said: no noise was measured, or the part is too small.
+    """
+    channel = job.image.shape[0] // 2
+    sigma = job.noise.sigma(channel)
+    if not sigma > 0:
+        return None
+    part = _middle(job)
+    noisy = job.scalings[channel].apply(job.work[channel : channel + 1][part]).contiguous()
+    denoise = job.on_part(network, channel, part)
+    denoised = denoise(noisy)
+    axis, distance = job.plan.axis, job.plan.distance
+    tripled = job.noise.matched and noisy.shape[axis + 1] > 2 * distance
+    plan = job.plan
+    certain = plan.noise is not None and bool(plan.noise["certain"])
+    try:
+        return improves(
+            noisy,
+            denoised,
+            sigma=sigma,
+            sigma_error=_CERTAIN if certain else _UNCERTAIN,
+            denoise=denoise,
+            probe_noise=_probe(job, noisy, tripled),
+            axis=axis if tripled else None,
+            distance=distance,
+            mask=_foreground(denoised, axis),
+        )
+    except InputError:
+        return None
+
+
+def harm(job: ZeroShot, verdict: Verdict | None) -> str:
+    """Why the result must not be returned; empty when it may.
+
+    Args:
+        job: after its training.
+        verdict: of :func:`judge`.
+    """
+    after, before = job.scores["pair_error"], job.scores["input_error"]
+    # fusion brings back what a blind-spot network did not see, and its pairs know nothing of that
+    alone = not (job.plan.pairing == "blind" and job.settings.fusion)
+    if alone and not after < before:
+        return (
+            f"the error against held-out noisy targets is {after:.3g} after denoising and {before:.3g} before, in "
+            "units of the squared range"
+        )
+    return verdict.reason if verdict is not None and verdict.vote == "worse" else ""
+
+
+def _middle(job: ZeroShot) -> tuple[slice, ...]:
+    """Index of the part in an image (1, X, Y, Z)."""
+    index = [slice(None)]
+    for axis, side in enumerate(job.image.shape[1:]):
+        most = min(_SLICES * job.plan.distance if axis == job.plan.axis else _SIDE, side)
+        start = (side - most) // 2
+        index.append(slice(start, start + most))
+    return tuple(index)
+
+
+def _probe(job: ZeroShot, noisy: torch.Tensor, tripled: bool) -> torch.Tensor | None:
+    """Noise that is correlated as that of the image; None for white."""
+    plane = None if job.plan.noise is None else job.plan.noise["in_plane"]
+    if plane is None or plane["white"]:
+        return None
+    if tripled:
+        return slice_noise_probe(noisy, job.plan.axis, job.plan.distance)
+    spectrum = NoiseSpectrum(torch.tensor(plane["autocorrelation"]), plane["error"] or 0.0, 0.0)
+    stack = noisy.movedim(job.plan.axis + 1, 1)
+    white = torch.randn(stack.shape, generator=torch.Generator().manual_seed(0))
+    gain = spectrum.power(stack.shape[2], stack.shape[3]).sqrt().float()
+    return torch.fft.ifft2(torch.fft.fft2(white) * gain).real.movedim(1, job.plan.axis + 1)
+
+
+def _foreground(denoised: torch.Tensor, axis: int) -> torch.Tensor | None:
+    """Where the object is: masked air has no noise, and that of magnitudes is weaker than the measured one."""
+    inside = denoised > foreground_threshold(denoised[0].movedim(axis, 0))
+    return inside if int(inside.sum()) >= _FEWEST else None

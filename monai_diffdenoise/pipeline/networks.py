@@ -1,0 +1,52 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The network that a plan asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from monai_diffdenoise.networks import ResidualDenoiser
+from monai_diffdenoise.pipeline.plan import Plan
+from monai_diffdenoise.pipeline.settings import DenoiseSettings
+from monai_diffdenoise.transforms.pairing import Pairing
+
+__all__ = ["make_network"]
+
+
+def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.Module:
+    """Make a 2D denoiser in normalised units, with fresh weights.
+
+    Args:
+        plan: its network, blind spot and context.
+        settings: resolved settings; its size.
+        pairing: the plan's, which says how many channels the network sees.
+    """
+    channels = int(settings.channels or 0)
+    if plan.network in ("residual", "unet"):
+        return ResidualDenoiser(
+            in_channels=pairing.in_channels,
+            channels=channels,
+            levels=settings.levels,
+            base_channels=pairing.base_channels,
+        )
+    shape: dict[str, Any] = {
+        "spatial_dims": 2,
+        "in_channels": 1,
+        "out_channels": 1,
+        "channels": channels,
+        "context_channels": plan.context,
+    }
+    if plan.network == "puca":
+        from monai_diffdenoise.networks.nets.puca import PUCA
+
+        return PUCA(**shape)
+    if plan.network == "lg-bpn":
+        from monai_diffdenoise.networks.nets.lgbpn import LGBPN
+
+        return LGBPN(**shape, blind_spot=plan.blind_spot)
+    from monai_diffdenoise.networks.nets.blind_stack import BlindStack
+
+    return BlindStack(**shape, blind_spot=plan.blind_spot)

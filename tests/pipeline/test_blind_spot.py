@@ -1,0 +1,142 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Blind-spot runs from end to end: volumes, single slices, 2D images, slices far apart."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from monai_diffdenoise import denoise
+from monai_diffdenoise.data import volume_from_array
+from monai_diffdenoise.data.phantom import add_noise, make_phantom
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.metrics import psnr
+from monai_diffdenoise.pipeline import DenoiseSettings, make_plan
+
+TINY = {"iterations": 4, "channels": 4, "levels": 2, "patch_size": 16, "batch_size": 2, "validate_every": 2}
+
+
+def smooth(shape: tuple[int, ...]) -> torch.Tensor:
+    """Blobs that change slowly: what a short training can learn."""
+    x, y, z = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in (*shape, 1)[:3]), indexing="ij")
+    clean = 0.5 + 0.3 * torch.sin(x / 12 + z / 30) * torch.cos(y / 14)
+    return clean if len(shape) == 3 else clean[..., 0]
+
+
+def far_apart() -> torch.Tensor:
+    """Slices that have nothing in common."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(6, 1, 8, 8, generator=generator)
+    unrelated = torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic")[:, 0].movedim(0, -1)
+    return unrelated + 0.02 * torch.randn(unrelated.shape, generator=generator)
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (96, 80, 1), (48, 48, 12)], ids=str)
+def test_noise_is_removed(shape: tuple[int, ...]) -> None:
+    clean = smooth(shape)
+    image = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    result = denoise(image, method="bsn", iterations=150, channels=16, patch_size=32, learning_rate=1e-2)
+    before, after = (psnr(x, clean[None], 1.0) for x in (image[None], result.image.as_tensor()))
+    assert after > before + 4
+    assert result.image.shape == (1, *shape)
+    scores = result.report["scores"]
+    assert scores["pair_error"] < scores["input_error"]
+    assert scores["input_error"] > 0
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        (smooth((64, 64))[None], "1 slice"),
+        (smooth((64, 48, 1))[None], "1 slice"),
+        (far_apart()[None], "too far apart"),
+    ],
+    ids=["image", "slice", "far apart"],
+)
+def test_auto_falls_back_to_single_slices_and_says_why(image: torch.Tensor, why: str) -> None:
+    noisy = image + 0.05 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    plan = make_plan(volume_from_array(noisy), DenoiseSettings())
+    assert (plan.method, plan.pairing, plan.context) == ("bsn", "blind", 0)
+    assert why in plan.reasons[0] and "bsn" in plan.reasons[0]
+    assert "slice by slice" in plan.summary
+    assert denoise(noisy if image.dim() == 4 else volume_from_array(noisy), **TINY).image.shape == noisy.shape
+
+
+def noisy_phantom(kind: str = "gaussian", slices: int = 16) -> torch.Tensor:
+    return add_noise(make_phantom((64, 64, 16), seed=0)[..., :slices], kind, 0.1, seed=1)
+
+
+@pytest.mark.parametrize(("slices", "context"), [(16, 4), (5, 4), (4, 2), (3, 2), (2, 0)])
+def test_context_is_what_there_is(slices: int, context: int) -> None:
+    volume = volume_from_array(noisy_phantom(slices=slices)[None], slice_axis=2)
+    plan = make_plan(volume, DenoiseSettings(method="bsn", distance=1))
+    assert plan.context == context
+    assert plan.make_pairing().in_channels == 1 + context
+
+
+def test_correlated_noise_widens_the_blind_spot_to_a_square() -> None:
+    white, correlated = (
+        make_plan(volume_from_array(image[None], slice_axis=2), DenoiseSettings(method="bsn"))
+        for image in (add_noise(smooth((96, 96, 16)), "gaussian", 0.1), noisy_phantom("correlated"))
+    )
+    assert white.blind_spot == (1, 1)
+    assert correlated.blind_spot[0] == correlated.blind_spot[1] >= 3
+    assert any("correlated" in reason for reason in correlated.reasons)
+    narrow = DenoiseSettings(method="bsn", blind_spot=1)
+    plan = make_plan(volume_from_array(noisy_phantom("correlated")[None], slice_axis=2), narrow)
+    assert plan.blind_spot == (1, 1)
+    assert any("will stay" in warning for warning in plan.warnings)
+
+
+@pytest.mark.parametrize("network", ["stack", "puca", "lg-bpn", "unet"])
+def test_every_network_runs_from_plan_to_json(network: str) -> None:
+    result = denoise(noisy_phantom(slices=8), network=network, blind_spot=1, **TINY)
+    plan = json.loads(json.dumps(result.report))["plan"]
+    assert plan["method"] == "bsn" and plan["network"] == network
+    assert result.report["settings"]["iterations"] == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"context": 4}, "slices"),
+        ({"network": "unet"}, "unet"),
+        ({"network": "puca", "blind_spot": 3}, "puca"),
+        ({"context": 3}, "context"),
+        ({"blind_spot": 2}, "odd"),
+        ({"method": "ns-n2n"}, "1 slice"),
+        ({"pairing": "slice-blind"}, "1 slice"),
+    ],
+    ids=str,
+)
+def test_what_an_image_cannot_give_is_refused(changes: dict, match: str) -> None:
+    image = volume_from_array(noisy_phantom()[None, :, :, 8])
+    with pytest.raises(InputError, match=match):
+        denoise(image, **{**TINY, **changes})
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_every_axis(axis: int) -> None:
+    noisy = noisy_phantom()
+    result = denoise(noisy, method="bsn", axis=axis, **TINY)
+    assert result.image.shape == (1, *noisy.shape) and result.report["plan"]["axis"] == axis
+
+
+def test_the_same_seed_gives_the_same_bits_and_memory_does_not_matter() -> None:
+    noisy = add_noise(smooth((48, 48, 12)), "gaussian", 0.1)
+    noisy = torch.stack([noisy, 2 * noisy + 1])
+    settings = {"method": "bsn", **TINY, "iterations": 80, "channels": 16, "learning_rate": 1e-2}
+    first, again, mapped, other = (
+        denoise(noisy, **settings, **changes).image.as_tensor() for changes in ({}, {}, {"memory": 0}, {"seed": 1})
+    )
+    assert torch.equal(first, again) and torch.equal(first, mapped)
+    assert not torch.equal(first, other)
+
+
+def test_too_small_or_noise_free_images_get_a_clear_answer() -> None:
+    for image in (torch.rand(1, 16, 16), torch.zeros(1, 64, 64), torch.full((1, 64, 64, 3), 7.0)):
+        with pytest.raises(InputError, match="noise"):
+            denoise(volume_from_array(image), **TINY)
