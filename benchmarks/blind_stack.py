@@ -51,8 +51,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "spot 3 x 3, slice axis": {"axes": "slice", "spot": 3},
     "spot 5 x 5, slice axis": {"axes": "slice", "spot": 5},
     "slice-blind": {"axes": "slice", "spot": None},
+    "group normalization, 3 axes": {"norm": ("GROUP", {"num_groups": 4})},
     "16 channels, 3 axes": {"channels": 16},
-    "no normalization, 3 axes": {"norm": None},
+    "16 channels, group normalization, 3 axes": {"channels": 16, "norm": ("GROUP", {"num_groups": 4})},
+    "learning rate 0.008, 3 axes": {"learning_rate": 8e-3},
+    "learning rate 0.002, 3 axes": {"learning_rate": 2e-3},
 }
 """Name to what differs from the first."""
 

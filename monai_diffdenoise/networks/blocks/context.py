@@ -37,7 +37,7 @@ class ContextFeatures(nn.Module):
         context_channels: int,
         channels: int,
         levels: int = 3,
-        norm: str | tuple[str, dict[str, int]] | None = ("GROUP", {"num_groups": 4}),
+        norm: str | tuple[str, dict[str, int]] | None = None,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3) or context_channels < 1 or levels < 1 or channels < 1 or channels % 4:

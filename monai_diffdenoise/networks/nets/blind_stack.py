@@ -63,7 +63,7 @@ class BlindStack(nn.Module):
         spot: int | Sequence[int] | None = 1,
         shape: Shape = "square",
         base_channels: Sequence[int] | None = None,
-        norm: str | tuple[str, dict[str, int]] | None = ("GROUP", {"num_groups": 4}),
+        norm: str | tuple[str, dict[str, int]] | None = None,
     ) -> None:
         super().__init__()
         if min(in_channels, out_channels) < 1 or context_channels < 0 or (spot is None and not context_channels):

@@ -35,10 +35,10 @@ def small(**arguments: Any) -> BlindStack:
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("context", [0, 2])
+@pytest.mark.parametrize("context, norm", [(0, None), (2, None), (2, ("GROUP", {"num_groups": 4}))])
 @pytest.mark.parametrize("spot", SPOTS, ids=str)
-def test_no_pixel_sees_its_blind_spot(spot: dict[str, Any], context: int, training: bool) -> None:
-    network = randomize(small(context_channels=context, **spot)).train(training)
+def test_no_pixel_sees_its_blind_spot(spot: dict[str, Any], context: int, norm: Any, training: bool) -> None:
+    network = randomize(small(context_channels=context, norm=norm, **spot)).train(training)
     assert isinstance(network, BlindStack) and network.blind is not None
     image = torch.randn(1, 1 + context, 9, 7, dtype=torch.float64)
     inside, outside = seen_in_spot(network, image, pixels((9, 7)), network.blind)
@@ -108,7 +108,7 @@ def test_the_context_is_seen_at_the_pixel_itself() -> None:
 
 
 def test_all_but_one_phase_of_the_slice_is_seen() -> None:
-    network = randomize(small(context_channels=0, blind_levels=3, norm=None))
+    network = randomize(small(context_channels=0, blind_levels=3))
     gradient = seen(network, torch.randn(1, 1, 10, 10, dtype=torch.float64), (4, 4))[0]
     # offsets that are even along both axes are the price of the blind spot
     assert (gradient[::2, ::2] == 0).all() and (gradient > 0).sum() > 60
@@ -155,7 +155,7 @@ def test_items_of_a_batch_do_not_mix() -> None:
 
 
 def test_every_weight_learns_once_the_last_layer_is_not_zero() -> None:
-    network = randomize(small(norm=None))
+    network = randomize(small())
     network(torch.randn(2, 3, 16, 16, dtype=torch.float64)).square().mean().backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
@@ -188,7 +188,7 @@ def test_exported_copy_gives_the_same(export: Any) -> None:
 
 def test_it_learns_to_average_what_is_not_blind() -> None:
     torch.manual_seed(0)
-    network = small(context_channels=0, norm=None)
+    network = small(context_channels=0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     ramp = torch.linspace(0, 1, 24).expand(24, 24)
     errors, starts = [], []
