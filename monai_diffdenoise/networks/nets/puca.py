@@ -14,10 +14,12 @@ from torch import nn
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, spot_offsets
 from monai_diffdenoise.networks.blocks.naf import Attention, Pointwise
-from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, to_channels_last, zeros_behind
+from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, crop_behind, to_channels_last, zeros_behind
 from monai_diffdenoise.networks.blocks.phases import batch_to_space, space_to_batch
 
 __all__ = ["PUCA"]
+
+_PIXELS_AT_ONCE = 2**14
 
 
 class _ContextFeatures(nn.Sequential):
@@ -101,7 +103,8 @@ class PUCA(nn.Module):
             raise InputError(f"got dilation={dilation} and stride={stride}; expected at least 2, and at least 1")
         self.spatial_dims, self.in_channels, self.context_channels = spatial_dims, in_channels, context_channels
         self.dilation, self.stride = dilation, stride
-        self.strict_blind_spot = strict_blind_spot or attention == "none"
+        # the phases of an image must come together where they share their statistics
+        self.shared = not strict_blind_spot and attention != "none"
         self.intro = Pointwise(in_channels, channels)
         self.masked = nn.Sequential(
             MaskedConv(spatial_dims, channels, channels, 2 * dilation - 1),
@@ -118,7 +121,7 @@ class PUCA(nn.Module):
             attention=attention,
             window=window,
             scale_init=1.0,
-            shared=1 if strict_blind_spot else dilation**spatial_dims,
+            shared=dilation**spatial_dims if self.shared else 1,
             spacing=dilation,
         )
         self.final = Pointwise(channels, channels)
@@ -135,19 +138,24 @@ class PUCA(nn.Module):
     @property
     def blind(self) -> set[tuple[int, ...]]:
         """Offsets from a pixel that its estimate does not depend on; none when the blind spot is not strict."""
-        return spot_offsets(2 * self.stride - 1, spatial_dims=self.spatial_dims) if self.strict_blind_spot else set()
+        return set() if self.shared else spot_offsets(2 * self.stride - 1, spatial_dims=self.spatial_dims)
+
+    def _each_phase(self, phases: torch.Tensor) -> torch.Tensor:
+        """The body's output; without gradients on a CPU a few phases at a time, which then stay in its caches."""
+        if phases.is_cuda or torch.is_grad_enabled() or self.shared or torch.compiler.is_compiling():
+            return self.body(phases)
+        few = max(_PIXELS_AT_ONCE // phases[0, 0].numel(), 1)
+        return torch.cat([self.body(part) for part in phases.split(few)])
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        padded = to_channels_last(zeros_behind(image, self.stride * self.dilation * self.body.divisor))
+        multiple = self.stride * self.dilation * self.body.divisor
+        padded = to_channels_last(zeros_behind(image, multiple))
         features = self.masked(to_channels_last(space_to_batch(self.intro(padded[:, : self.in_channels]), self.stride)))
         if self.context_channels:
             context = self.context(padded[:, self.in_channels :])
             features = features + space_to_batch(self.join(context), self.stride)
-        features = batch_to_space(self.body(space_to_batch(features, self.dilation)), self.dilation)
-        features = batch_to_space(self.final(features), self.stride)
+        phases = self._each_phase(space_to_batch(features, self.dilation))
+        features = batch_to_space(self.final(batch_to_space(phases, self.dilation)), self.stride)
         if self.context_channels:
             features = torch.cat([features, context], 1)
-        output = self.tail(to_channels_last(features))
-        for axis in range(2, image.dim()):
-            output = output.narrow(axis, 0, image.shape[axis])
-        return output
+        return crop_behind(self.tail(to_channels_last(features)), image, multiple)
