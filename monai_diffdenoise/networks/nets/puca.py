@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from monai.networks.layers.factories import Conv
 from torch import nn
+from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, spot_offsets
@@ -68,6 +69,9 @@ class PUCA(nn.Module):
         window: of "local", in pixels of the image (of every ``stride``-th pixel); usually 1.5 times the training's
             patches. See :func:`~monai_diffdenoise.networks.blocks.naf.use_local_attention` for a trained network.
 
+        residual: add to a first guess that is blind too: the mean of the context or, without one, of the pixels around.
+            The last layer starts at zero then. Published is ``False``, which takes far longer to get to the same.
+
     Shape:
         (B, in_channels + context_channels, *S) to (B, out_channels, *S) for any S, in normalised units (about 0 to 1,
         unclipped).
@@ -91,6 +95,7 @@ class PUCA(nn.Module):
         strict_blind_spot: bool = True,
         attention: Attention = "global",
         window: int | Sequence[int] = 0,
+        residual: bool = True,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3) or min(in_channels, out_channels) < 1 or channels < 2 or context_channels < 0:
@@ -131,6 +136,10 @@ class PUCA(nn.Module):
             # the published tail has no activations; with a context it has two inputs to weigh against each other
             tail += [nn.GELU(), Pointwise(before, after)] if context_channels and tail else [Pointwise(before, after)]
         self.tail = nn.Sequential(*tail)
+        self.residual, self.channelwise = residual, in_channels == out_channels
+        if residual:
+            for parameter in self.tail[-1].parameters():
+                nn.init.zeros_(parameter)
         if context_channels:
             self.context = _ContextFeatures(spatial_dims, context_channels, channels)
             self.join = Pointwise(channels, channels)
@@ -139,6 +148,24 @@ class PUCA(nn.Module):
     def blind(self) -> set[tuple[int, ...]]:
         """Offsets from a pixel that its estimate does not depend on; none when the blind spot is not strict."""
         return set() if self.shared else spot_offsets(2 * self.stride - 1, spatial_dims=self.spatial_dims)
+
+    def first_guess(self, image: torch.Tensor) -> torch.Tensor:
+        """Mean of the context, or of the next pixels (``stride`` apart) without the pixel itself; as in the output."""
+        if self.context_channels:
+            return image[:, self.in_channels :].mean(1, keepdim=True)
+        # the last channel counts the neighbors that lie inside the image
+        known = torch.cat([image, torch.ones_like(image[:, :1])], 1)
+        padded = F.pad(known, [self.stride] * (2 * self.spatial_dims))
+        total = torch.zeros_like(known)
+        for place in itertools.product(range(3), repeat=self.spatial_dims):
+            # sums of others only: what is added and taken away again would leave its rounding behind
+            if any(step != 1 for step in place):
+                shifted = padded
+                for axis, step in enumerate(place, start=2):
+                    shifted = shifted.narrow(axis, step * self.stride, image.shape[axis])
+                total = total + shifted
+        guess = total[:, :-1] / total[:, -1:].clamp(min=1)
+        return guess if self.channelwise else guess.mean(1, keepdim=True)
 
     def _each_phase(self, phases: torch.Tensor) -> torch.Tensor:
         """The body's output; without gradients on a CPU a few phases at a time, which then stay in its caches."""
@@ -158,4 +185,5 @@ class PUCA(nn.Module):
         features = batch_to_space(self.final(batch_to_space(phases, self.dilation)), self.stride)
         if self.context_channels:
             features = torch.cat([features, context], 1)
-        return crop_behind(self.tail(to_channels_last(features)), image, multiple)
+        output = crop_behind(self.tail(to_channels_last(features)), image, multiple)
+        return self.first_guess(image) + output if self.residual else output

@@ -75,6 +75,7 @@ def test_with_a_stride_every_pixel_sees_its_own_comb_only(stride: int) -> None:
     attention=st.sampled_from(["global", "local", "none"]),
     context=st.integers(0, 2),
     outputs=st.integers(1, 2),
+    residual=st.booleans(),
     data=st.data(),
 )
 def test_blind_in_any_configuration(
@@ -86,6 +87,7 @@ def test_blind_in_any_configuration(
     attention: str,
     context: int,
     outputs: int,
+    residual: bool,
     data: st.DataObject,
 ) -> None:
     network = randomize(
@@ -192,7 +194,7 @@ def dilated(network: PUCA, image: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("dilation, size", [(2, (16, 24)), (3, (24, 12))])
 def test_phases_do_what_dilated_convolutions_and_patch_shuffles_do(dilation: int, size: tuple[int, int]) -> None:
-    network = randomize(PUCA(dilation=dilation, attention="none", **SMALL))
+    network = randomize(PUCA(dilation=dilation, attention="none", residual=False, **SMALL))
     image = torch.rand(2, 1, *size, dtype=torch.float64)
     assert torch.allclose(network(image), dilated(network, image), atol=1e-12)
 
@@ -218,6 +220,24 @@ def test_a_stride_is_the_network_on_every_so_many_pixels() -> None:
     assert torch.allclose(network(image), alone, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(5, 7), (1, 1), (3, 4, 5)], ids=str)
+def test_untrained_output_is_the_mean_of_the_pixels_around(size: tuple[int, ...]) -> None:
+    image = torch.rand(2, 2, *size, dtype=torch.float64)
+    expected = torch.zeros_like(image)
+    for index in torch.cartesian_prod(*(torch.arange(side) for side in size)).tolist():
+        box = image[(..., *(slice(max(p - 1, 0), p + 2) for p in index))]
+        number = box[0, 0].numel() - 1
+        expected[(..., *index)] = (box.flatten(2).sum(2) - image[(..., *index)]) / max(number, 1)
+    assert torch.allclose(PUCA(len(size), 2, 2, **SMALL).double()(image), expected, atol=1e-12)
+    mixed = PUCA(len(size), 2, 3, **SMALL).double()(image)
+    assert torch.allclose(mixed, expected.mean(1, keepdim=True).expand_as(mixed), atol=1e-12)
+
+
+def test_untrained_output_with_a_context_is_its_mean() -> None:
+    image = torch.rand(2, 4, 5, 7)
+    assert torch.allclose(PUCA(2, 1, 1, context_channels=3, **SMALL)(image), image[:, 1:].mean(1, keepdim=True))
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_context_is_seen_whole(dims: int) -> None:
     network = randomize(PUCA(dims, context_channels=2, **SMALL))
@@ -241,7 +261,7 @@ def test_context_comes_in_behind_the_mask_and_in_the_tail(where: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_output_keeps_the_shape_of_any_size_and_has_zeros_behind_its_end(size: tuple[int, ...]) -> None:
-    network = randomize(PUCA(len(size), 2, 3, **SMALL))
+    network = randomize(PUCA(len(size), 2, 3, residual=False, **SMALL))
     image = torch.rand(2, 2, *size, dtype=torch.float64)
     output = network(image)
     assert output.shape == (2, 3, *size) and output.dtype == torch.float64
@@ -296,10 +316,10 @@ def test_defaults_are_the_papers() -> None:
 
 
 def test_local_statistics_can_be_had_later() -> None:
-    network, local = PUCA(**SMALL), PUCA(attention="local", window=10, **SMALL)
+    network, local = PUCA(residual=False, **SMALL), PUCA(residual=False, attention="local", window=10, **SMALL)
     local.load_state_dict(network.state_dict())
     image = torch.rand(1, 1, 24, 24)
-    assert not torch.allclose(network(image), local(image))
+    assert not torch.equal(network(image), local(image))
     assert torch.equal(use_local_attention(network, 10)(image), local(image))
 
 
