@@ -59,17 +59,8 @@ def _stub(name: str, folder: Path | None = None, **attributes: object) -> None:
     sys.modules[name] = module
 
 
-def _keep_saved_variables() -> None:
-    """Both repositories read ``ctx.saved_variables``, which torch has replaced by ``saved_tensors``."""
-    if not hasattr(torch.autograd.function.FunctionCtx, "saved_variables"):
-        node = torch._C._FunctionBase
-        if not hasattr(node, "saved_variables"):
-            torch.autograd.function.BackwardCFunction.saved_variables = property(lambda ctx: ctx.saved_tensors)
-
-
 def public_class(folder: Path, name: str) -> type[nn.Module]:
     """The published class ``PUCA``, ``NAFNet`` or ``NAFNetLocal`` from a clone of its repository."""
-    _keep_saved_variables()
     if name == "PUCA":
         _stub("cv2")
         for package in ("src", "src.model", "src.util"):
@@ -97,6 +88,7 @@ def _body_name(name: str) -> str:
     return ".".join(["body", ours, *rest[:indices], _block_name(".".join(rest[indices:]))])
 
 
+_BLOCKS = {"enc_blk_nums": [2, 2, 4, 8], "middle_blk_num": 12, "dec_blk_nums": [2, 2, 2, 2]}
 _BODY = ("encoders", "decoders", "middle_blks", "ups", "downs")
 
 
@@ -130,17 +122,11 @@ def _randomize(network: nn.Module) -> None:
         nn.init.normal_(parameter, std=0.2)
 
 
-class _Bare(nn.Module):
-    """In place of the published channel attention: times one."""
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return torch.ones_like(image[:, :, :1, :1])
-
-
 def _without_attention(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if hasattr(module, "sca"):
-            module.sca = _Bare()
+            # what the published block multiplies by
+            module.sca.forward = lambda image: torch.ones_like(image[:, :, :1, :1])
     return network
 
 
@@ -163,22 +149,20 @@ def puca_differences(folder: Path, channels: int = 16) -> dict[str, float]:
             "PUCA, as published (strict_blind_spot=False)": {"strict_blind_spot": False},
             "PUCA, strict_blind_spot=True: statistics of each phase": {},
         }.items():
-            ours = PUCA(channels=channels, **options).double().eval()
+            ours = PUCA(channels=channels, residual=False, **options).double().eval()
             copy_puca(theirs, ours)
             rows[name] = _difference(ours(mirrored)[..., 4:-4, 4:-4], theirs(image))
-        ours = PUCA(channels=channels, attention="none").double().eval()
+        ours = PUCA(channels=channels, residual=False, attention="none").double().eval()
         copy_puca(theirs, ours)
         target = _without_attention(theirs)(image)
         rows["PUCA, without channel attention"] = _difference(ours(mirrored)[..., 4:-4, 4:-4], target)
-        rows["PUCA, without channel attention, zeros at the border"] = _difference(ours(image), target)
     return rows
 
 
 def nafnet_differences(folder: Path, channels: int = 8) -> dict[str, float]:
     """Relative difference of the outputs, in float64, global and with the statistics of a window."""
     torch.manual_seed(0)
-    numbers = {"enc_blk_nums": [2, 2, 4, 8], "middle_blk_num": 12, "dec_blk_nums": [2, 2, 2, 2]}
-    theirs = public_class(folder, "NAFNet")(img_channel=3, width=channels, **numbers).double().eval()
+    theirs = public_class(folder, "NAFNet")(img_channel=3, width=channels, **_BLOCKS).double().eval()
     _randomize(theirs)
     ours = NAFNet(2, 3, 3, channels).double().eval()
     copy_nafnet(theirs, ours)
@@ -188,9 +172,8 @@ def nafnet_differences(folder: Path, channels: int = 8) -> dict[str, float]:
             image = torch.rand(2, 3, *size, dtype=torch.float64)
             rows[f"NAFNet, {size[0]} x {size[1]}"] = _difference(ours(image), theirs(image))
         torch.set_default_dtype(torch.float64)
-        local = public_class(folder, "NAFNetLocal")(
-            img_channel=3, width=channels, train_size=(1, 3, 32, 32), **numbers
-        ).eval()
+        small = {"img_channel": 3, "width": channels, "train_size": (1, 3, 32, 32)}
+        local = public_class(folder, "NAFNetLocal")(**small, **_BLOCKS).eval()
         torch.set_default_dtype(torch.float32)
         local.load_state_dict(theirs.state_dict())
         image = torch.rand(1, 3, 96, 128, dtype=torch.float64)
@@ -202,12 +185,10 @@ def nafnet_differences(folder: Path, channels: int = 8) -> dict[str, float]:
 def _networks(kind: str, folder: Path, channels: int) -> dict[str, nn.Module]:
     if kind == "PUCA":
         theirs = public_class(folder, "PUCA")(1, [1, 1, 1], 2, channels, [3, 4], 4, [4, 3])
-        ours: nn.Module = PUCA(channels=channels)
+        ours: nn.Module = PUCA(channels=channels, residual=False)
         copy_puca(theirs, ours)
     else:
-        theirs = public_class(folder, "NAFNet")(
-            img_channel=1, width=channels, enc_blk_nums=[2, 2, 4, 8], middle_blk_num=12, dec_blk_nums=[2, 2, 2, 2]
-        )
+        theirs = public_class(folder, "NAFNet")(img_channel=1, width=channels, **_BLOCKS)
         ours = NAFNet(channels=channels)
         copy_nafnet(theirs, ours)
     return {"published": theirs, "ours": ours}

@@ -129,9 +129,12 @@ class ChannelAttention(nn.Module):
 
     def pool(self, image: torch.Tensor) -> torch.Tensor:
         """Means of the channels, (B, channels, *S) with 1 for each axis that is pooled as a whole."""
+        whole: list[int] = []
         for index, window in enumerate(self.window):
             if window == 0:
-                image = image.mean(index + 2, keepdim=True)
+                whole.append(index + 2)
+        if len(whole) > 0:
+            image = image.mean(whole, keepdim=True)
         for index, window in enumerate(self.window):
             if window > 0:
                 image = _sliding_mean(image, index + 2, window)

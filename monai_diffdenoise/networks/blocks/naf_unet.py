@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.naf import Attention, NAFBlock, Pointwise
 
-__all__ = ["NAFUNet", "to_channels_last", "zeros_behind"]
+__all__ = ["NAFUNet", "crop_behind", "to_channels_last", "zeros_behind"]
 
 
 def to_channels_last(image: torch.Tensor) -> torch.Tensor:
@@ -26,16 +26,26 @@ def to_channels_last(image: torch.Tensor) -> torch.Tensor:
     return image.contiguous(memory_format=torch.channels_last_3d)
 
 
+def _missing(image: torch.Tensor, multiple: int) -> list[int]:
+    missing: list[int] = []
+    for axis in range(image.dim() - 1, 1, -1):
+        side = image.shape[axis]
+        missing += [0, multiple * ((side + multiple - 1) // multiple) - side]
+    return missing
+
+
 def zeros_behind(image: torch.Tensor, multiple: int) -> torch.Tensor:
     """Zeros behind the end of each axis of (B, C, *S), up to the next multiple.
 
     Unlike ``pad_to_multiple``, written so that ``torch.export`` can tell that any size becomes a multiple.
     """
-    padding: list[int] = []
-    for axis in range(image.dim() - 1, 1, -1):
-        side = image.shape[axis]
-        padding += [0, multiple * ((side + multiple - 1) // multiple) - side]
-    return F.pad(image, padding)
+    return F.pad(image, _missing(image, multiple))
+
+
+def crop_behind(padded: torch.Tensor, image: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Undo :func:`zeros_behind` on an output (B, C', *S') for an ``image`` (B, C, *S)."""
+    # a view would ask exported copies for strides that depend on the size
+    return F.pad(padded, [-pixels for pixels in _missing(image, multiple)])
 
 
 class _Unshuffle(nn.Module):
@@ -102,6 +112,8 @@ class NAFUNet(nn.Module):
             raise InputError(
                 f"got channels={channels}; expected a multiple of {corners // 2} in {spatial_dims} dimensions"
             )
+        if attention == "local" and not window:
+            raise InputError('got attention="local" without a window; expected its size in pixels')
         self.divisor = 2 ** len(encoder)
         conv = Conv[Conv.CONV, spatial_dims]
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.naf import Attention
-from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, to_channels_last, zeros_behind
+from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, crop_behind, to_channels_last, zeros_behind
 
 __all__ = ["NAFNet"]
 
@@ -80,8 +80,6 @@ class NAFNet(nn.Module):
             nn.init.zeros_(self.ending.bias)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        output = zeros_behind(to_channels_last(image), self.body.divisor)
-        output = self.ending(self.body(self.intro(output)))
-        for axis in range(2, image.dim()):
-            output = output.narrow(axis, 0, image.shape[axis])
+        padded = to_channels_last(zeros_behind(image, self.body.divisor))
+        output = crop_behind(self.ending(self.body(self.intro(padded))), image, self.body.divisor)
         return image[:, : self.out_channels] + output if self.residual else output

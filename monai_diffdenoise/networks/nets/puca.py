@@ -10,14 +10,17 @@ from collections.abc import Sequence
 import torch
 from monai.networks.layers.factories import Conv
 from torch import nn
+from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, spot_offsets
 from monai_diffdenoise.networks.blocks.naf import Attention, Pointwise
-from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, to_channels_last, zeros_behind
+from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, crop_behind, to_channels_last, zeros_behind
 from monai_diffdenoise.networks.blocks.phases import batch_to_space, space_to_batch
 
 __all__ = ["PUCA"]
+
+_PIXELS_AT_ONCE = 2**14
 
 
 class _ContextFeatures(nn.Sequential):
@@ -66,6 +69,9 @@ class PUCA(nn.Module):
         window: of "local", in pixels of the image (of every ``stride``-th pixel); usually 1.5 times the training's
             patches. See :func:`~monai_diffdenoise.networks.blocks.naf.use_local_attention` for a trained network.
 
+        residual: add to a first guess that is blind too: the mean of the context or, without one, of the pixels around.
+            The last layer starts at zero then. Published is ``False``, which takes far longer to get to the same.
+
     Shape:
         (B, in_channels + context_channels, *S) to (B, out_channels, *S) for any S, in normalised units (about 0 to 1,
         unclipped).
@@ -89,6 +95,7 @@ class PUCA(nn.Module):
         strict_blind_spot: bool = True,
         attention: Attention = "global",
         window: int | Sequence[int] = 0,
+        residual: bool = True,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3) or min(in_channels, out_channels) < 1 or channels < 2 or context_channels < 0:
@@ -101,7 +108,8 @@ class PUCA(nn.Module):
             raise InputError(f"got dilation={dilation} and stride={stride}; expected at least 2, and at least 1")
         self.spatial_dims, self.in_channels, self.context_channels = spatial_dims, in_channels, context_channels
         self.dilation, self.stride = dilation, stride
-        self.strict_blind_spot = strict_blind_spot or attention == "none"
+        # the phases of an image must come together where they share their statistics
+        self.shared = not strict_blind_spot and attention != "none"
         self.intro = Pointwise(in_channels, channels)
         self.masked = nn.Sequential(
             MaskedConv(spatial_dims, channels, channels, 2 * dilation - 1),
@@ -118,7 +126,7 @@ class PUCA(nn.Module):
             attention=attention,
             window=window,
             scale_init=1.0,
-            shared=1 if strict_blind_spot else dilation**spatial_dims,
+            shared=dilation**spatial_dims if self.shared else 1,
             spacing=dilation,
         )
         self.final = Pointwise(channels, channels)
@@ -128,6 +136,10 @@ class PUCA(nn.Module):
             # the published tail has no activations; with a context it has two inputs to weigh against each other
             tail += [nn.GELU(), Pointwise(before, after)] if context_channels and tail else [Pointwise(before, after)]
         self.tail = nn.Sequential(*tail)
+        self.residual, self.channelwise = residual, in_channels == out_channels
+        if residual:
+            for parameter in self.tail[-1].parameters():
+                nn.init.zeros_(parameter)
         if context_channels:
             self.context = _ContextFeatures(spatial_dims, context_channels, channels)
             self.join = Pointwise(channels, channels)
@@ -135,19 +147,43 @@ class PUCA(nn.Module):
     @property
     def blind(self) -> set[tuple[int, ...]]:
         """Offsets from a pixel that its estimate does not depend on; none when the blind spot is not strict."""
-        return spot_offsets(2 * self.stride - 1, spatial_dims=self.spatial_dims) if self.strict_blind_spot else set()
+        return set() if self.shared else spot_offsets(2 * self.stride - 1, spatial_dims=self.spatial_dims)
+
+    def first_guess(self, image: torch.Tensor) -> torch.Tensor:
+        """Mean of the context, or of the next pixels (``stride`` apart) without the pixel itself; as in the output."""
+        if self.context_channels:
+            return image[:, self.in_channels :].mean(1, keepdim=True)
+        # the last channel counts the neighbors that lie inside the image
+        known = torch.cat([image, torch.ones_like(image[:, :1])], 1)
+        padded = F.pad(known, [self.stride] * (2 * self.spatial_dims))
+        total = torch.zeros_like(known)
+        for place in itertools.product(range(3), repeat=self.spatial_dims):
+            # sums of others only: what is added and taken away again would leave its rounding behind
+            if any(step != 1 for step in place):
+                shifted = padded
+                for axis, step in enumerate(place, start=2):
+                    shifted = shifted.narrow(axis, step * self.stride, image.shape[axis])
+                total = total + shifted
+        guess = total[:, :-1] / total[:, -1:].clamp(min=1)
+        return guess if self.channelwise else guess.mean(1, keepdim=True)
+
+    def _each_phase(self, phases: torch.Tensor) -> torch.Tensor:
+        """The body's output; without gradients on a CPU a few phases at a time, which then stay in its caches."""
+        if phases.is_cuda or torch.is_grad_enabled() or self.shared or torch.compiler.is_compiling():
+            return self.body(phases)
+        few = max(_PIXELS_AT_ONCE // phases[0, 0].numel(), 1)
+        return torch.cat([self.body(part) for part in phases.split(few)])
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        padded = to_channels_last(zeros_behind(image, self.stride * self.dilation * self.body.divisor))
+        multiple = self.stride * self.dilation * self.body.divisor
+        padded = to_channels_last(zeros_behind(image, multiple))
         features = self.masked(to_channels_last(space_to_batch(self.intro(padded[:, : self.in_channels]), self.stride)))
         if self.context_channels:
             context = self.context(padded[:, self.in_channels :])
             features = features + space_to_batch(self.join(context), self.stride)
-        features = batch_to_space(self.body(space_to_batch(features, self.dilation)), self.dilation)
-        features = batch_to_space(self.final(features), self.stride)
+        phases = self._each_phase(space_to_batch(features, self.dilation))
+        features = batch_to_space(self.final(batch_to_space(phases, self.dilation)), self.stride)
         if self.context_channels:
             features = torch.cat([features, context], 1)
-        output = self.tail(to_channels_last(features))
-        for axis in range(2, image.dim()):
-            output = output.narrow(axis, 0, image.shape[axis])
-        return output
+        output = crop_behind(self.tail(to_channels_last(features)), image, multiple)
+        return self.first_guess(image) + output if self.residual else output
