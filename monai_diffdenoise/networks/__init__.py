@@ -4,6 +4,6 @@
 
 from __future__ import annotations
 
-from monai_diffdenoise.networks.nets import ResidualDenoiser
+from monai_diffdenoise.networks.nets import LGBPN, ResidualDenoiser
 
-__all__ = ["ResidualDenoiser"]
+__all__ = ["LGBPN", "ResidualDenoiser"]

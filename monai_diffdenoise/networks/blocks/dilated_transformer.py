@@ -47,17 +47,16 @@ class _ChannelAttention(nn.Module):
         # pixels before channels, which is how channels_last lies in memory
         pixels = self.depthwise(self.expand(features)).movedim(1, -1).reshape(count, -1, 3, self.num_heads, self._width)
         query, key, value = pixels.permute(2, 0, 3, 1, 4).unbind(0)
-        alike = query.transpose(-1, -2) @ key
-        # normalizing the few products instead of the queries and keys saves two passes over the image
-        norms = [torch.linalg.vector_norm(part, dim=-2) for part in (query, key)]
+        norms = [torch.linalg.vector_norm(part, dim=-2, keepdim=True) for part in (query, key)]
         if pool > 1:
-            alike = alike.unflatten(0, (-1, pool)).sum(1).repeat_interleave(pool, 0)
             # the norm of the norms: unlike the root of a sum, it has a gradient where all is zero
             norms = [torch.linalg.vector_norm(norm.unflatten(0, (-1, pool)), dim=1) for norm in norms]
             norms = [norm.repeat_interleave(pool, 0) for norm in norms]
-        query_norm, key_norm = (norm.clamp(min=1e-12) for norm in norms)
-        alike = alike / query_norm[..., :, None] / key_norm[..., None, :]
-        attention = (alike * self.temperature).softmax(-1)
+        scales = [norm.clamp(min=1e-12).reciprocal() for norm in norms]
+        alike = (query * (scales[0] * self.temperature)).transpose(-1, -2) @ (key * scales[1])
+        if pool > 1:
+            alike = alike.unflatten(0, (-1, pool)).sum(1).repeat_interleave(pool, 0)
+        attention = alike.softmax(-1)
         mixed = value @ attention.transpose(-1, -2)
         mixed = mixed.transpose(1, 2).reshape(count, *size, channels).movedim(-1, 1)
         return self.project(mixed)

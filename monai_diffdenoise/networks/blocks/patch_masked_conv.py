@@ -91,12 +91,12 @@ class PatchMaskedConv(MaskedConv):
         rows = {d: _shares([a * r for a, r in zip(d, ratios, strict=True)], blind) for d in self.taps}
         self.blind, self.taps = blind, {place for row in rows.values() for place in row}
         halves = [max(abs(place[axis]) for place in self.taps) for axis in range(axes)]
-        share = torch.zeros(*self.mask.shape[2:], *(2 * half + 1 for half in halves))
+        share = torch.zeros(*self.mask.shape[2:], *(2 * half + 1 for half in halves), dtype=torch.float64)
         for d, row in rows.items():
             index = [a // self.step + n // 2 for a, n in zip(d, self.mask.shape[2:], strict=True)]
             for place, value in row.items():
                 share[(*index, *(p + half for p, half in zip(place, halves, strict=True)))] = value
-        self.share = share.to(self.weight)
+        self.share = share.to(self.weight.device)
 
     def kernel(self) -> tuple[torch.Tensor, int]:
         """The weights in use, zero over the blind patch, and the distance between them in pixels."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_diffdenoise.networks.nets.lgbpn import LGBPN
 from monai_diffdenoise.networks.nets.residual_denoiser import ResidualDenoiser
 
-__all__ = ["ResidualDenoiser"]
+__all__ = ["LGBPN", "ResidualDenoiser"]

@@ -115,11 +115,12 @@ class LGBPN(nn.Module):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        if min(in_channels, out_channels, head_channels) < 1 or context_channels < 0 or channels < 2 or channels % 2:
+        counts = (in_channels, out_channels, head_channels, context_channels + 1)
+        if spatial_dims not in (2, 3) or min(counts) < 1 or channels < 2 or channels % 2:
             raise InputError(
-                f"got in_channels={in_channels}, out_channels={out_channels}, channels={channels}, "
-                f"head_channels={head_channels} and context_channels={context_channels}; expected at least 1 of each, "
-                "an even number of features, and 0 or more for the context"
+                f"got spatial_dims={spatial_dims}, in_channels={in_channels}, out_channels={out_channels}, channels={channels}, "
+                f"head_channels={head_channels} and context_channels={context_channels}; expected 2 or 3 "
+                "dimensions, an even number of features, 0 or more channels of context, and at least 1 of the others"
             )
         if min(local_blocks, global_blocks) < 0 or local_blocks + global_blocks == 0:
             raise InputError(
