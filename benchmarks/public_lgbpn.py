@@ -52,14 +52,14 @@ def public_network(folder: Path, channels: int = 3, width: int = 128) -> nn.Modu
 
 
 _NAMES = {
-    "norm1.body": "attention_norm",
-    "norm2.body": "feed_forward_norm",
+    "norm1.body.weight": "attention.expand.gain",
+    "norm2.body.weight": "feed_forward.expand.gain",
     "attn.qkv_dwconv": "attention.depthwise",
-    "attn.qkv": "attention.expand",
+    "attn.qkv": "attention.expand.conv",
     "attn.project_out": "attention.project",
     "attn.temperature": "attention.temperature",
     "ffn.dwconv": "feed_forward.depthwise",
-    "ffn.project_in": "feed_forward.expand",
+    "ffn.project_in": "feed_forward.expand.conv",
     "ffn.project_out": "feed_forward.project",
     "branch1.Maskconv": "branches.local.conv",
     "branch2.Maskconv": "branches.global.conv",
@@ -189,7 +189,9 @@ def main() -> None:
     parser.add_argument("--lgbpn", type=Path, required=True, help="folder of the public code")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--width", type=int, default=32, help="features for the comparison of outputs; the paper's: 128")
+    parser.add_argument(
+        "--width", type=int, default=32, help="features for the comparison of outputs; the paper's: 128"
+    )
     parser.add_argument("--crop", type=int, default=120, help="side of the image of a training step")
     parser.add_argument("--batch", type=int, default=1, help="images of a training step")
     parser.add_argument("--size", type=int, default=256, help="side of the image of an inference")

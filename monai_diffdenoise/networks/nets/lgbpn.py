@@ -118,9 +118,9 @@ class LGBPN(nn.Module):
         counts = (in_channels, out_channels, head_channels, context_channels + 1)
         if spatial_dims not in (2, 3) or min(counts) < 1 or channels < 2 or channels % 2:
             raise InputError(
-                f"got spatial_dims={spatial_dims}, in_channels={in_channels}, out_channels={out_channels}, channels={channels}, "
-                f"head_channels={head_channels} and context_channels={context_channels}; expected 2 or 3 "
-                "dimensions, an even number of features, 0 or more channels of context, and at least 1 of the others"
+                f"got spatial_dims={spatial_dims}, in_channels={in_channels}, out_channels={out_channels}, "
+                f"channels={channels}, head_channels={head_channels} and context_channels={context_channels}; "
+                "expected 2 or 3 dimensions, an even number of features, 0 or more channels of context, at least 1 of all else"
             )
         if min(local_blocks, global_blocks) < 0 or local_blocks + global_blocks == 0:
             raise InputError(
@@ -178,7 +178,7 @@ class LGBPN(nn.Module):
     def set_blind_spot(self, blind_spot: int | Sequence[int] | None) -> None:
         """Make the blind patch smaller from now on, without training; ``None`` goes back to that of the training.
 
-        LG-BPN's way to keep detail: train with a patch that covers the correlation of the noise, so that noise cannot be
+        LG-BPN's way to keep detail: train with a patch that covers the correlation of the noise, so that it cannot be
         predicted, then look closer with the same weights. The new patch is blind exactly; the output then depends on
         pixels whose noise is correlated with that of its own.
 

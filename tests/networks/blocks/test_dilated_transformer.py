@@ -24,14 +24,14 @@ def _textbook(block: DilatedTransformerBlock, image: torch.Tensor) -> torch.Tens
     results = []
     for x in image:
         a = block.attention
-        query, key, value = a.depthwise(a.expand(norm(block.attention_norm.weight, x)[None]))[0].flatten(1).chunk(3)
+        query, key, value = a.depthwise(a.expand.conv(norm(a.expand.gain, x)[None]))[0].flatten(1).chunk(3)
         heads = []
         for h, (q, k, v) in enumerate(zip(*(part.chunk(a.num_heads) for part in (query, key, value)), strict=True)):
             weights = F.softmax(F.normalize(q, dim=1) @ F.normalize(k, dim=1).T * a.temperature[h], dim=1)
             heads.append(weights @ v)
         x = x + a.project(torch.cat(heads).reshape(1, *x.shape))[0]
         f = block.feed_forward
-        gate, passed = f.depthwise(f.expand(norm(block.feed_forward_norm.weight, x)[None]))[0].chunk(2)
+        gate, passed = f.depthwise(f.expand.conv(norm(f.expand.gain, x)[None]))[0].chunk(2)
         results.append(x + f.project((F.gelu(gate) * passed)[None])[0])
     return torch.stack(results)
 

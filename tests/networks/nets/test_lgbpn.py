@@ -93,13 +93,13 @@ def test_training_does_not_open_the_patch() -> None:
         assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
         optimizer.step()
     for training in (True, False):
-        inside, outside = seen_in_spot(network.train(training), image, _places((17, 21), 5), network.blind)
+        inside, outside = seen_in_spot(network.train(training), image, [(8, 10), (0, 0), (16, 2)], network.blind)
         assert inside == 0 and outside > 0
 
 
 def test_a_change_of_the_patch_leaves_the_output_bit_by_bit() -> None:
     """What gradients cannot show: statistics taken outside of them."""
-    network = LGBPN(**_SMALL, residual=False).eval()
+    network = _alive(LGBPN(**_SMALL)).float().eval()
     image = torch.rand(1, 1, 40, 33)
     changed = image.clone()
     for a, b in network.blind:
@@ -133,7 +133,9 @@ def test_it_starts_at_the_mean_of_what_it_may_see() -> None:
     assert LGBPN(**_SMALL, in_channels=3, out_channels=1)(image).shape == (2, 1, 9, 9)
 
 
-@pytest.mark.parametrize("smaller, shape", [(5, "diamond"), (3, "diamond"), (1, "diamond"), (5, "square"), ((7, 1), "square")])
+@pytest.mark.parametrize(
+    "smaller, shape", [(5, "diamond"), (3, "diamond"), (1, "diamond"), (5, "square"), ((7, 1), "square")]
+)
 def test_a_smaller_patch_at_test_is_blind_too(smaller, shape) -> None:
     network = _alive(LGBPN(**_SMALL, blind_shape=shape))
     trained, image = network.blind, torch.randn(1, 1, 23, 26, dtype=torch.float64)
@@ -148,15 +150,16 @@ def test_a_smaller_patch_at_test_is_blind_too(smaller, shape) -> None:
 
 
 def test_copies_and_saved_weights_give_the_same() -> None:
-    network, image = LGBPN(**_SMALL, residual=False), torch.rand(1, 1, 20, 20)
-    other = LGBPN(**_SMALL, residual=False)
+    network, image = _alive(LGBPN(**_SMALL)).float(), torch.rand(1, 1, 20, 20)
+    other = LGBPN(**_SMALL)
     other.load_state_dict(network.state_dict())
     assert torch.equal(copy.deepcopy(network)(image), network(image))
     assert torch.equal(other(image), network(image))
 
 
 def test_it_trains_in_bfloat16() -> None:
-    network, image = LGBPN(**_SMALL, residual=False), torch.rand(1, 1, 20, 20)
+    torch.manual_seed(0)
+    network, image = LGBPN(**{**_SMALL, "channels": 8}, residual=False), torch.rand(1, 1, 20, 20)
     with torch.autocast("cpu", torch.bfloat16):
         output = network(image)
     output.float().square().mean().backward()
