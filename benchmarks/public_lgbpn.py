@@ -61,10 +61,10 @@ _NAMES = {
     "ffn.dwconv": "feed_forward.depthwise",
     "ffn.project_in": "feed_forward.expand.conv",
     "ffn.project_out": "feed_forward.project",
-    "branch1.Maskconv": "branches.local.conv",
-    "branch2.Maskconv": "branches.global.conv",
-    "branch1": "branches.local",
-    "branch2": "branches.global",
+    "branch1.Maskconv": "branches.local_branch.conv",
+    "branch2.Maskconv": "branches.global_branch.conv",
+    "branch1": "branches.local_branch",
+    "branch2": "branches.global_branch",
     "encoder_level1": "blocks",
 }
 
@@ -77,7 +77,7 @@ def same_weights(public: nn.Module, ours: LGBPN) -> LGBPN:
             continue
         for theirs, own in _NAMES.items():
             name = name.replace(theirs, own)
-        if name == "branches.global.conv.weight":
+        if name == "branches.global_branch.conv.weight":
             value = value[..., ::2, ::2]
         found[name] = value
     ours.load_state_dict(found)
@@ -131,7 +131,7 @@ def _fidelity(folder: Path, width: int) -> Iterator[tuple[str, str]]:
     pooled = same_weights(public, LGBPN(2, 3, 3, width, residual=False, strict_blind_spot=False).double())
     with torch.no_grad():
         wide = torch.rand(1, 3, 240, 240, dtype=torch.float64)
-        theirs, own = public.branch1(public.head(wide)), strict.branches["local"](strict.head(wide))
+        theirs, own = public.branch1(public.head(wide)), strict.branches["local_branch"](strict.head(wide))
         # a mosaic tile has 60 pixels, of which the dilated residual modules reach 18 from its border
         tiles = [value.unflatten(3, (60, 4)).unflatten(2, (60, 4))[:, :, 19:41, :, 19:41] for value in (theirs, own)]
         yield "local branch, public code unchanged, away from the border", f"{_difference(*tiles):.1e}"

@@ -120,7 +120,7 @@ class LGBPN(nn.Module):
             raise InputError(
                 f"got spatial_dims={spatial_dims}, in_channels={in_channels}, out_channels={out_channels}, "
                 f"channels={channels}, head_channels={head_channels} and context_channels={context_channels}; "
-                "expected 2 or 3 dimensions, an even number of features, 0 or more channels of context, at least 1 of all else"
+                "expected 2 or 3 dimensions, an even number of features, 0 or more channels of context, 1 of all else"
             )
         if min(local_blocks, global_blocks) < 0 or local_blocks + global_blocks == 0:
             raise InputError(
@@ -142,11 +142,11 @@ class LGBPN(nn.Module):
             layers += [_DilatedResidual(spatial_dims, channels) for _ in range(local_blocks)]
             layers += [conv(channels, channels, 1), nn.ReLU()]
             near = masked(near_kernel(spot, blind_shape) if local_kernel is None else local_kernel, 1)
-            self.branches["local"] = PhaseBranch(near, nn.Sequential(*layers), local_period)
+            self.branches["local_branch"] = PhaseBranch(near, nn.Sequential(*layers), local_period)
         if global_blocks:
             body = DilatedTransformer(spatial_dims, channels, global_blocks, num_heads, expansion)
             far = masked(far_kernel(spot) if global_kernel is None else global_kernel, 2)
-            self.branches["global"] = PhaseBranch(far, body, global_period, pooled=not strict_blind_spot)
+            self.branches["global_branch"] = PhaseBranch(far, body, global_period, pooled=not strict_blind_spot)
         self.head = nn.Sequential(conv(in_channels, head_channels, 1), nn.ReLU())
         self.context = _ContextFeatures(spatial_dims, context_channels, channels) if context_channels else None
         widths = [channels * (len(self.branches) + bool(context_channels)), channels, channels // 2, channels // 2]

@@ -38,10 +38,10 @@ def _places(size: tuple[int, ...], number: int) -> list[tuple[int, ...]]:
 
 def test_the_paper_sizes() -> None:
     network = LGBPN(in_channels=3, out_channels=3)
-    assert network.periods == {"local": (8, 8), "global": (15, 15)}
+    assert network.periods == {"local_branch": (8, 8), "global_branch": (15, 15)}
     assert network.blind == spot_offsets(9, "diamond")
     taps = {name: len(branch.conv.taps) for name, branch in network.branches.items()}
-    assert taps == {"local": 40, "global": 108}
+    assert taps == {"local_branch": 40, "global_branch": 108}
     # the published 6.16 million hold each masked kernel twice, and its zeros; 4.56 million are left without the copies
     dense = 24 * 128 * (21 * 21 - 11 * 11)
     assert sum(p.numel() for p in network.parameters()) + dense == pytest.approx(4.56e6, abs=5e3)
