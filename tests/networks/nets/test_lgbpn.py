@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import warnings
 from typing import Any
 
 import pytest
@@ -166,6 +167,28 @@ def test_it_trains_in_bfloat16() -> None:
     assert output.shape == image.shape and output.isfinite().all()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
     assert (output.float() - network(image)).abs().max() < 0.05
+
+
+def test_a_traced_copy_takes_other_sizes() -> None:
+    network = _alive(LGBPN(**_SMALL)).float().eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        traced = torch.jit.trace(network, torch.rand(1, 1, 20, 21))
+        for size in ((20, 21), (35, 50), (8, 15)):
+            image = torch.rand(2, 1, *size)
+            torch.testing.assert_close(traced(image), network(image))
+
+
+@pytest.mark.slow
+def test_exported_sizes_are_fixed_or_multiples_of_both_periods() -> None:
+    network = _alive(LGBPN(**_SMALL)).float().eval()
+    tiles = [torch.export.Dim(name, min=1, max=8) for name in "ab"]
+    open_sizes = {"image": {2: 120 * tiles[0], 3: 120 * tiles[1]}}
+    with torch.no_grad():
+        for size, other, shapes in (((20, 21), (20, 21), None), ((240, 360), (120, 240), open_sizes)):
+            program = torch.export.export(network, (torch.rand(1, 1, *size),), dynamic_shapes=shapes)
+            image = torch.rand(1, 1, *other)
+            torch.testing.assert_close(program.module()(image), network(image))
 
 
 @pytest.mark.parametrize(
