@@ -50,27 +50,18 @@ class _ChannelAttention(nn.Module):
 
     def forward(self, features: torch.Tensor, pool: int) -> torch.Tensor:
         count, channels, *size = features.shape
-        # pixels before channels, which is how channels_last lies in memory
-        pixels = self.depthwise(self.expand(features)).movedim(1, -1).reshape(count, -1, 3, self.num_heads, self._width)
+        # pixels before channels, which is how channels_last lies in memory; pooled phases are one long row of pixels
+        pixels = self.depthwise(self.expand(features)).movedim(1, -1)
+        pixels = pixels.reshape(count // pool, -1, 3, self.num_heads, channels // self.num_heads)
         # one copy here, which is kept for the gradient, instead of one at each product
         query, key, value = pixels.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
-        norms = [torch.linalg.vector_norm(part, dim=-2, keepdim=True) for part in (query, key)]
-        if pool > 1:
-            # the norm of the norms: unlike the root of a sum, it has a gradient where all is zero
-            norms = [torch.linalg.vector_norm(norm.unflatten(0, (-1, pool)), dim=1) for norm in norms]
-            norms = [norm.repeat_interleave(pool, 0) for norm in norms]
-        scales = [norm.clamp(min=1e-12).reciprocal() for norm in norms]
+        scales = [
+            torch.linalg.vector_norm(part, dim=-2, keepdim=True).clamp(min=1e-12).reciprocal() for part in (query, key)
+        ]
         alike = (query * (scales[0] * self.temperature)).transpose(-1, -2) @ (key * scales[1])
-        if pool > 1:
-            alike = alike.unflatten(0, (-1, pool)).sum(1).repeat_interleave(pool, 0)
-        attention = alike.softmax(-1)
-        mixed = value @ attention.transpose(-1, -2)
+        mixed = value @ alike.softmax(-1).transpose(-1, -2)
         mixed = mixed.transpose(1, 2).reshape(count, *size, channels).movedim(-1, 1)
         return self.project(mixed)
-
-    @property
-    def _width(self) -> int:
-        return int(self.project.in_channels) // self.num_heads
 
 
 class _GatedFeedForward(nn.Module):
