@@ -5,7 +5,8 @@
     git clone https://github.com/Wang-XIaoDingdd/LGBPN ../LGBPN
     python -m benchmarks.public_lgbpn --lgbpn ../LGBPN
 
-Outputs are compared in float64 with random weights at the paper's sizes. The public code runs in training mode, since
+Outputs are compared in float64 with random weights, with fewer features than the paper's unless --width says so; time
+and memory at the paper's sizes. The public code runs in training mode, since
 its evaluation mode needs a GPU. For equality, what differs on purpose is set alike: zeros around the public masked
 convolutions instead of a mirror, and its sub-images as a dilation (or on the batch axis) instead of a mosaic. Time is
 the processor time of the fastest of some repeats, and the clock's; every number comes from a process of its own.
@@ -51,19 +52,19 @@ def public_network(folder: Path, channels: int = 3, width: int = 128) -> nn.Modu
 
 
 _NAMES = {
-    "norm1.body": "attention_norm",
-    "norm2.body": "feed_forward_norm",
+    "norm1.body.weight": "attention.expand.gain",
+    "norm2.body.weight": "feed_forward.expand.gain",
     "attn.qkv_dwconv": "attention.depthwise",
-    "attn.qkv": "attention.expand",
+    "attn.qkv": "attention.expand.conv",
     "attn.project_out": "attention.project",
     "attn.temperature": "attention.temperature",
     "ffn.dwconv": "feed_forward.depthwise",
-    "ffn.project_in": "feed_forward.expand",
+    "ffn.project_in": "feed_forward.expand.conv",
     "ffn.project_out": "feed_forward.project",
-    "branch1.Maskconv": "branches.local.conv",
-    "branch2.Maskconv": "branches.global.conv",
-    "branch1": "branches.local",
-    "branch2": "branches.global",
+    "branch1.Maskconv": "branches.local_branch.conv",
+    "branch2.Maskconv": "branches.global_branch.conv",
+    "branch1": "branches.local_branch",
+    "branch2": "branches.global_branch",
     "encoder_level1": "blocks",
 }
 
@@ -76,7 +77,7 @@ def same_weights(public: nn.Module, ours: LGBPN) -> LGBPN:
             continue
         for theirs, own in _NAMES.items():
             name = name.replace(theirs, own)
-        if name == "branches.global.conv.weight":
+        if name == "branches.global_branch.conv.weight":
             value = value[..., ::2, ::2]
         found[name] = value
     ours.load_state_dict(found)
@@ -120,17 +121,17 @@ def _leak(network: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, 
     return inside / float(size.max())
 
 
-def _fidelity(folder: Path) -> Iterator[tuple[str, str]]:
+def _fidelity(folder: Path, width: int) -> Iterator[tuple[str, str]]:
     torch.manual_seed(0)
     image = torch.rand(1, 3, 120, 120, dtype=torch.float64)
-    public: Any = public_network(folder).double()
+    public: Any = public_network(folder, width=width).double()
     with torch.no_grad():
         public(image)  # writes the public masks into the public weights
-    strict = same_weights(public, LGBPN(2, 3, 3, residual=False).double())
-    pooled = same_weights(public, LGBPN(2, 3, 3, residual=False, strict_blind_spot=False).double())
+    strict = same_weights(public, LGBPN(2, 3, 3, width, residual=False).double())
+    pooled = same_weights(public, LGBPN(2, 3, 3, width, residual=False, strict_blind_spot=False).double())
     with torch.no_grad():
         wide = torch.rand(1, 3, 240, 240, dtype=torch.float64)
-        theirs, own = public.branch1(public.head(wide)), strict.branches["local"](strict.head(wide))
+        theirs, own = public.branch1(public.head(wide)), strict.branches["local_branch"](strict.head(wide))
         # a mosaic tile has 60 pixels, of which the dilated residual modules reach 18 from its border
         tiles = [value.unflatten(3, (60, 4)).unflatten(2, (60, 4))[:, :, 19:41, :, 19:41] for value in (theirs, own)]
         yield "local branch, public code unchanged, away from the border", f"{_difference(*tiles):.1e}"
@@ -188,6 +189,9 @@ def main() -> None:
     parser.add_argument("--lgbpn", type=Path, required=True, help="folder of the public code")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument(
+        "--width", type=int, default=32, help="features for the comparison of outputs; the paper's: 128"
+    )
     parser.add_argument("--crop", type=int, default=120, help="side of the image of a training step")
     parser.add_argument("--batch", type=int, default=1, help="images of a training step")
     parser.add_argument("--size", type=int, default=256, help="side of the image of an inference")
@@ -202,7 +206,7 @@ def main() -> None:
         return
     if options.only != "speed":
         torch.set_num_threads(options.threads[0])
-        for what, value in _fidelity(options.lgbpn):
+        for what, value in _fidelity(options.lgbpn, options.width):
             print(f"{what}: {value}", flush=True)
     if options.only == "fidelity":
         return

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from monai_diffdenoise.networks.nets import PUCA, BlindStack, ConditionalDiffusion, NAFNet, ResidualDenoiser
+from monai_diffdenoise.networks.nets import LGBPN, PUCA, BlindStack, ConditionalDiffusion, NAFNet, ResidualDenoiser
 
 __all__ = [
+    "LGBPN",
     "PUCA",
     "BlindStack",
     "ConditionalDiffusion",

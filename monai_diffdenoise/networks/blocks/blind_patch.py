@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes that keep a whole blind patch blind: how far a masked kernel must reach, and at which period to mix after it."""
+"""Sizes that keep a whole blind patch blind: how far a masked kernel reaches, and the period of what follows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def near_kernel(spot: Sequence[int], shape: Shape) -> tuple[int, ...]:
 
 
 def far_kernel(spot: Sequence[int]) -> tuple[int, ...]:
-    """Sizes of the kernel that uses every second pixel: 21 as in LG-BPN for patches up to 9, and in its proportion above.
+    """Sizes of the kernel that uses every second pixel: LG-BPN's 21 for patches up to 9, in its proportion above.
 
     Args:
         spot: odd sizes of the patch.

@@ -16,18 +16,24 @@ __all__ = ["DilatedTransformer", "DilatedTransformerBlock"]
 _EPSILON = 1e-5
 
 
-class _ChannelNorm(nn.Module):
-    """Divide each pixel by the standard deviation of its channels; the mean stays. A gain for each channel, no bias."""
+class _NormedConv(nn.Module):
+    """Divide each pixel by the standard deviation of its channels (the mean stays), then convolve with size 1.
 
-    def __init__(self, channels: int) -> None:
+    A gain for each channel and no bias. The gain multiplies the weights instead of the image, and the variance comes
+    from the mean square: both leave less to keep for the gradient, and torch.var is slow on a CPU.
+    """
+
+    def __init__(self, spatial_dims: int, channels: int, out_channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
+        self.gain = nn.Parameter(torch.ones(channels))
+        self.conv = Conv[Conv.CONV, spatial_dims](channels, out_channels, 1, bias=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        gain = self.weight.reshape(-1, *(1,) * (features.dim() - 2))
-        # torch.var takes many times as long on a CPU
-        variance = (features - features.mean(1, keepdim=True)).square().mean(1, keepdim=True)
-        return features * torch.rsqrt(variance + _EPSILON) * gain
+        mean = features.mean(1, keepdim=True)
+        variance = (features.square().mean(1, keepdim=True) - mean.square()).clamp(min=0)
+        weight = self.conv.weight * self.gain.reshape(1, -1, *(1,) * (features.dim() - 2))
+        convolve = F.conv2d if features.dim() == 4 else F.conv3d
+        return convolve(features * torch.rsqrt(variance + _EPSILON), weight)
 
 
 class _ChannelAttention(nn.Module):
@@ -38,33 +44,24 @@ class _ChannelAttention(nn.Module):
         conv = Conv[Conv.CONV, spatial_dims]
         self.num_heads = num_heads
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
-        self.expand = conv(channels, 3 * channels, 1, bias=False)
+        self.expand = _NormedConv(spatial_dims, channels, 3 * channels)
         self.depthwise = conv(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=False)
         self.project = conv(channels, channels, 1, bias=False)
 
     def forward(self, features: torch.Tensor, pool: int) -> torch.Tensor:
         count, channels, *size = features.shape
-        # pixels before channels, which is how channels_last lies in memory
-        pixels = self.depthwise(self.expand(features)).movedim(1, -1).reshape(count, -1, 3, self.num_heads, self._width)
-        query, key, value = pixels.permute(2, 0, 3, 1, 4).unbind(0)
-        alike = query.transpose(-1, -2) @ key
-        # normalizing the few products instead of the queries and keys saves two passes over the image
-        norms = [torch.linalg.vector_norm(part, dim=-2) for part in (query, key)]
-        if pool > 1:
-            alike = alike.unflatten(0, (-1, pool)).sum(1).repeat_interleave(pool, 0)
-            # the norm of the norms: unlike the root of a sum, it has a gradient where all is zero
-            norms = [torch.linalg.vector_norm(norm.unflatten(0, (-1, pool)), dim=1) for norm in norms]
-            norms = [norm.repeat_interleave(pool, 0) for norm in norms]
-        query_norm, key_norm = (norm.clamp(min=1e-12) for norm in norms)
-        alike = alike / query_norm[..., :, None] / key_norm[..., None, :]
-        attention = (alike * self.temperature).softmax(-1)
-        mixed = value @ attention.transpose(-1, -2)
+        # pixels before channels, which is how channels_last lies in memory; pooled phases are one long row of pixels
+        pixels = self.depthwise(self.expand(features)).movedim(1, -1)
+        pixels = pixels.reshape(count // pool, -1, 3, self.num_heads, channels // self.num_heads)
+        # one copy here, which is kept for the gradient, instead of one at each product
+        query, key, value = pixels.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
+        scales = [
+            torch.linalg.vector_norm(part, dim=-2, keepdim=True).clamp(min=1e-12).reciprocal() for part in (query, key)
+        ]
+        alike = (query * (scales[0] * self.temperature)).transpose(-1, -2) @ (key * scales[1])
+        mixed = value @ alike.softmax(-1).transpose(-1, -2)
         mixed = mixed.transpose(1, 2).reshape(count, *size, channels).movedim(-1, 1)
         return self.project(mixed)
-
-    @property
-    def _width(self) -> int:
-        return int(self.project.in_channels) // self.num_heads
 
 
 class _GatedFeedForward(nn.Module):
@@ -73,7 +70,7 @@ class _GatedFeedForward(nn.Module):
     def __init__(self, spatial_dims: int, channels: int, hidden: int) -> None:
         super().__init__()
         conv = Conv[Conv.CONV, spatial_dims]
-        self.expand = conv(channels, 2 * hidden, 1, bias=False)
+        self.expand = _NormedConv(spatial_dims, channels, 2 * hidden)
         self.depthwise = conv(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
         self.project = conv(hidden, channels, 1, bias=False)
 
@@ -111,9 +108,7 @@ class DilatedTransformerBlock(nn.Module):
                 f"expansion={expansion}; expected 2 or 3 dimensions, channels as a multiple of num_heads, and at "
                 "least one hidden channel"
             )
-        self.attention_norm = _ChannelNorm(channels)
         self.attention = _ChannelAttention(spatial_dims, channels, num_heads)
-        self.feed_forward_norm = _ChannelNorm(channels)
         self.feed_forward = _GatedFeedForward(spatial_dims, channels, hidden)
 
     def forward(self, features: torch.Tensor, pool: int = 1) -> torch.Tensor:
@@ -124,8 +119,8 @@ class DilatedTransformerBlock(nn.Module):
             pool: neighbors in the batch that share one attention. 1 keeps every phase apart. All phases of an image
                 (LG-BPN as published) let every pixel see the statistics of the others, the blind ones included.
         """
-        features = features + self.attention(self.attention_norm(features), pool)
-        return features + self.feed_forward(self.feed_forward_norm(features))
+        features = features + self.attention(features, pool)
+        return features + self.feed_forward(features)
 
 
 class DilatedTransformer(nn.Module):

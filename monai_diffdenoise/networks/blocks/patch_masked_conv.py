@@ -22,7 +22,7 @@ class PatchMaskedConv(MaskedConv):
     """LG-BPN's densely sampled patch-masked convolution.
 
     The same function as :class:`MaskedConv`, except that only the taps at multiples of ``step`` are stored and computed
-    (a dilated kernel of 11 x 11 instead of one of 21 x 21 whose other taps are zero), and that the trained kernel can be
+    (a dilated kernel of 11 x 11 instead of one of 21 x 21 whose other taps are zero), and that a trained kernel can be
     squeezed: every tap moves toward the center and is shared, bilinearly, between the pixels around its new place. That
     is a fixed linear map of the weights, so the squeezed layer is an ordinary convolution again. Shares that would fall
     on the smaller patch go to the other pixels of the same tap, so the smaller patch is blind exactly.
@@ -56,7 +56,7 @@ class PatchMaskedConv(MaskedConv):
         step: int = 1,
     ) -> None:
         super().__init__(spatial_dims, in_channels, out_channels, kernel_size, spot, shape, step)
-        lattice = (..., *(slice(k // 2 % step, None, step) for k in self.kernel_size))
+        lattice = (slice(None), slice(None), *(slice(k // 2 % step, None, step) for k in self.kernel_size))
         self.weight = nn.Parameter(self.weight.detach()[lattice].clone())
         self.register_buffer("mask", self.mask[lattice].clone(), persistent=False)
         self.register_buffer("share", None, persistent=False)
@@ -85,18 +85,16 @@ class PatchMaskedConv(MaskedConv):
         if blind == self.blind:
             return
         # the first pixel outside the old patch moves to the first outside the new one
-        ratios = [
-            (max(d[axis] for d in blind) + 1) / (max(d[axis] for d in self.blind) + 1) for axis in range(axes)
-        ]
+        ratios = [(max(d[axis] for d in blind) + 1) / (max(d[axis] for d in self.blind) + 1) for axis in range(axes)]
         rows = {d: _shares([a * r for a, r in zip(d, ratios, strict=True)], blind) for d in self.taps}
         self.blind, self.taps = blind, {place for row in rows.values() for place in row}
         halves = [max(abs(place[axis]) for place in self.taps) for axis in range(axes)]
-        share = torch.zeros(*self.mask.shape[2:], *(2 * half + 1 for half in halves))
+        share = torch.zeros(*self.mask.shape[2:], *(2 * half + 1 for half in halves), dtype=torch.float64)
         for d, row in rows.items():
             index = [a // self.step + n // 2 for a, n in zip(d, self.mask.shape[2:], strict=True)]
             for place, value in row.items():
                 share[(*index, *(p + half for p, half in zip(place, halves, strict=True)))] = value
-        self.share = share.to(self.weight)
+        self.share = share.to(self.weight.device)
 
     def kernel(self) -> tuple[torch.Tensor, int]:
         """The weights in use, zero over the blind patch, and the distance between them in pixels."""

@@ -115,11 +115,12 @@ class LGBPN(nn.Module):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        if min(in_channels, out_channels, head_channels) < 1 or context_channels < 0 or channels < 2 or channels % 2:
+        counts = (in_channels, out_channels, head_channels, context_channels + 1)
+        if spatial_dims not in (2, 3) or min(counts) < 1 or channels < 2 or channels % 2:
             raise InputError(
-                f"got in_channels={in_channels}, out_channels={out_channels}, channels={channels}, "
-                f"head_channels={head_channels} and context_channels={context_channels}; expected at least 1 of each, "
-                "an even number of features, and 0 or more for the context"
+                f"got spatial_dims={spatial_dims}, in_channels={in_channels}, out_channels={out_channels}, "
+                f"channels={channels}, head_channels={head_channels} and context_channels={context_channels}; "
+                "expected 2 or 3 dimensions, an even number of features, 0 or more channels of context, 1 of all else"
             )
         if min(local_blocks, global_blocks) < 0 or local_blocks + global_blocks == 0:
             raise InputError(
@@ -141,11 +142,11 @@ class LGBPN(nn.Module):
             layers += [_DilatedResidual(spatial_dims, channels) for _ in range(local_blocks)]
             layers += [conv(channels, channels, 1), nn.ReLU()]
             near = masked(near_kernel(spot, blind_shape) if local_kernel is None else local_kernel, 1)
-            self.branches["local"] = PhaseBranch(near, nn.Sequential(*layers), local_period)
+            self.branches["local_branch"] = PhaseBranch(near, nn.Sequential(*layers), local_period)
         if global_blocks:
             body = DilatedTransformer(spatial_dims, channels, global_blocks, num_heads, expansion)
             far = masked(far_kernel(spot) if global_kernel is None else global_kernel, 2)
-            self.branches["global"] = PhaseBranch(far, body, global_period, pooled=not strict_blind_spot)
+            self.branches["global_branch"] = PhaseBranch(far, body, global_period, pooled=not strict_blind_spot)
         self.head = nn.Sequential(conv(in_channels, head_channels, 1), nn.ReLU())
         self.context = _ContextFeatures(spatial_dims, context_channels, channels) if context_channels else None
         widths = [channels * (len(self.branches) + bool(context_channels)), channels, channels // 2, channels // 2]
@@ -177,7 +178,7 @@ class LGBPN(nn.Module):
     def set_blind_spot(self, blind_spot: int | Sequence[int] | None) -> None:
         """Make the blind patch smaller from now on, without training; ``None`` goes back to that of the training.
 
-        LG-BPN's way to keep detail: train with a patch that covers the correlation of the noise, so that noise cannot be
+        LG-BPN's way to keep detail: train with a patch that covers the correlation of the noise, so that it cannot be
         predicted, then look closer with the same weights. The new patch is blind exactly; the output then depends on
         pixels whose noise is correlated with that of its own.
 
