@@ -196,7 +196,7 @@ def make_recorruption(
     if family in ("rician", "noncentral-chi"):
         raise InputError(
             f"got {family} noise, which has no mean of 0 and cannot be split: stabilize it first, then recorrupt "
-            "gaussian noise with sigma 1"
+            "gaussian noise with sigma 1; where the signal is over 4 times the noise everywhere, it is gaussian"
         )
     if family not in ("gaussian", "poisson-gaussian", "gamma"):
         raise InputError(f"got noise family {family!r}; expected gaussian, poisson-gaussian or gamma")
