@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from monai_diffdenoise.analysis import measure_noise
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.networks.blocks import spot_offsets
+from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.transforms import (
     PAIRINGS,
     BlindSpotPair,
@@ -20,8 +23,11 @@ from monai_diffdenoise.transforms import (
     Recorruptd,
     RepeatPair,
     SliceBlindPair,
+    correlated_spot,
     make_pairing,
+    make_recorruption,
 )
+from monai_diffdenoise.transforms.noise import GaussianKernel, GaussianNoise
 
 NEEDED: dict[str, dict[str, Any]] = {"recorrupted": {"recorruption": GammaRecorruption(looks=3.0)}}
 KINDS = {
@@ -80,3 +86,36 @@ def test_arguments_reach_the_mask() -> None:
 def test_bad_arguments_are_the_users_mistake(name: str, arguments: dict, match: str) -> None:
     with pytest.raises(InputError, match=match):
         make_pairing(name, **arguments)
+
+
+@pytest.mark.parametrize("name", ["neighbor", "slice-blind", "repeat"])
+def test_it_makes_what_the_plan_makes(name: str) -> None:
+    plan = Plan("ns-n2n", name, 1, 2, (), (), None)
+    planned, (pairing, after) = plan.make_pairing(), make_pairing(name, plan.axis, plan.distance)
+    assert after is None
+    assert (type(pairing), pairing.axis, pairing.distance) == (type(planned), planned.axis, planned.distance)
+
+
+def test_a_measurement_is_enough_to_mask_and_to_recorrupt() -> None:
+    # from one noisy volume to pairs whose noises are independent, without being told what the noise is
+    texture = GaussianKernel(0.8, axes=(0, 1))
+    x, y, z = torch.meshgrid(*(torch.linspace(0, 3, n) for n in (96, 96, 16)), indexing="ij")
+    clean = (1.0 + 0.3 * torch.sin(x) * torch.cos(y) + 0.1 * z)[None]
+    noisy = GaussianNoise(0.1, texture).sample(clean, torch.Generator().manual_seed(0))
+    found = measure_noise(noisy)
+    assert not found.spectrum.white
+    spot = correlated_spot(found.spectrum.autocorrelation)
+    assert {(0, 0), (0, 1), (-1, 0), (1, 1), (2, 0)} <= spot <= spot_offsets(7)
+    assert isinstance(make_pairing("masked", spot=spot)[1], MaskPixelsd)
+
+    made = make_recorruption("gaussian", {"sigma": found.sigma}, power=found.spectrum.power(33, 33))
+    pairing, after = make_pairing("recorrupted", recorruption=made)
+    draw = RandPaird(pairing, patch_size=96, augment=False, part="all", after=after).set_random_state(0)
+    sums = dict.fromkeys(((0, 0), (0, 1), (1, 1), (2, 0)), 0.0)
+    for _ in range(24):
+        pair = draw({"image": noisy - clean})
+        image, target = pair["image"][0] / 0.1, pair["target"][0] / 0.1
+        for lag in sums:
+            sums[lag] += float((image * target.roll(lag, (0, 1)))[2:, 2:].mean()) / 24
+    # of 1.25 and 5 times the noise variance, with the error of the measurement
+    assert max(map(abs, sums.values())) < 0.12

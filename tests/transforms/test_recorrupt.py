@@ -103,6 +103,19 @@ def test_the_mean_of_the_target_given_the_image_is_the_clean_value(law: str, tau
         assert np.array(square) == pytest.approx(1, abs=6 * math.sqrt((stats.kurtosis(target) + 2) * len(z) / COUNT))
 
 
+@pytest.mark.parametrize("tau", [0.5, 1.0, math.sqrt(1.5)])
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+def test_what_is_left_of_dependence_is_as_documented(tau: float, sigma: float) -> None:
+    # 100 quanta, so that no value falls below the offset
+    gain, clean, count = 0.01, 1.0, 4_000_000
+    noisy = PoissonGaussianNoise(gain, sigma).sample(torch.full((1, count), clean), torch.Generator().manual_seed(0))
+    made = GaussianRecorruption(tau=tau, sigma=sigma, gain=gain)
+    image, target = (half[0].double() - clean for half in made.split(noisy, np.random.RandomState(0)))
+    product = image**2 * target
+    expected = gain * ((tau**2 - 1) * gain * clean + (tau**2 - 2) * sigma**2)
+    assert float(product.mean()) == pytest.approx(expected, abs=4 * float(product.std()) / math.sqrt(count))
+
+
 def test_halves_of_counts_are_poisson_counts() -> None:
     noisy = PoissonNoise(0.5).sample(torch.full((1, 60_000), 2.0), torch.Generator().manual_seed(0))
     image, target = PoissonRecorruption(tau=1.0, gain=0.5).split(noisy, np.random.RandomState(0))
@@ -222,6 +235,15 @@ def test_the_number_decides_in_a_data_set(law: str) -> None:
     for k in (1, 4):
         assert all(torch.equal(sets[0][k][name], backward[k][name]) for name in ("image", "target", "weight"))
     assert not torch.equal(sets[0][1]["target"], sets[0][4]["target"])
+
+
+def test_tau_follows_how_independent_the_halves_are() -> None:
+    poisson = {"gain": 0.1, "sigma": 0.0}
+    assert (
+        make_recorruption("gaussian", {"sigma": 1.0}).tau == make_recorruption("poisson-gaussian", poisson).tau == 0.5
+    )
+    assert make_recorruption("poisson-gaussian", {"gain": 0.1, "sigma": 1.0}).tau == 1.0
+    assert make_recorruption("poisson-gaussian", poisson, power=torch.ones(9, 9)).tau == 1.0
 
 
 @pytest.mark.parametrize(
