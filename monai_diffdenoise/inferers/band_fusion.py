@@ -49,6 +49,7 @@ def fuse_volume_bands(
     margin: float = _MARGIN,
     share_out: torch.Tensor | None = None,
     variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ceiling: float = math.inf,
     autocorrelation: torch.Tensor | None = None,
     bands: FrequencyBands | None = None,
 ) -> tuple[torch.Tensor, float]:
@@ -67,7 +68,7 @@ def fuse_volume_bands(
     Args:
         noisy: y, (X, Y, Z), in any units.
         denoised: c, (X, Y, Z), in the same units.
-        weight: matched-region weight, or None.
+        weight: matched-region weight, or None, as there: with care.
         sigma: noise standard deviation in normalised units.
         scaling: to normalised units.
         axis: slice axis.
@@ -78,6 +79,7 @@ def fuse_volume_bands(
         share_out: where the share of the noise that was put back goes, (X, Y, Z), 0 to 1: the mean of the :math:`a_b`
             weighted by :math:`s_b`.
         variance_at: noise variance at a brightness, in input units.
+        ceiling: of the local variance, with ``weight``.
         autocorrelation: of the noise within slices, (2 r + 1, 2 r + 1), its rows along the first of the two axes that
             are left, as ``NoiseMeasurement.spectrum.autocorrelation`` is measured along the same slice axis; None for
             white noise.
@@ -109,5 +111,5 @@ def fuse_volume_bands(
             share += noise / largest * put_back
         return back.movedim(0, run.axis) * scaling.scale, share.movedim(0, run.axis)
 
-    source = NoiseSource(weight, sigma, distance, variance_at)
+    source = NoiseSource(weight, sigma, distance, variance_at, ceiling)
     return fuse_in_runs(noisy, denoised, source, scaling, combine, slices // 2, axis, out, progress, share_out)
