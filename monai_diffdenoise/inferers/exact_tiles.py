@@ -160,7 +160,8 @@ def receptive_reach(
     was_training = getattr(network, "training", False)
     if isinstance(network, nn.Module):
         network.eval()
-    middle = -(-limit // multiple) * multiple
+    # one pixel more than the limit, so that what touches the border of the probe is beyond it
+    middle = -(-(limit + 1) // multiple) * multiple
     probe = torch.zeros((1, in_channels, *(2 * middle + 1,) * spatial_dims), device=device)
     probe[_spatial((slice(middle, middle + 1),) * spatial_dims)] = torch.nan
     touched = torch.isnan(network(probe)).any(1)[0].nonzero() - middle
@@ -169,7 +170,7 @@ def receptive_reach(
     reach = int(touched.abs().max()) if len(touched) else 0
     if reach + multiple - 1 > limit:
         raise InputError(
-            f"got a network that reaches {limit} pixels or farther (its statistics may be of the whole image); "
+            f"got a network that reaches farther than {limit} pixels (its statistics may be of the whole image); "
             "expected a bounded reach: blend tiles instead, or raise the limit"
         )
     return reach + multiple - 1

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -123,6 +124,7 @@ def fuse_volume(
     margin: float = _MARGIN,
     share_out: torch.Tensor | None = None,
     variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ceiling: float = math.inf,
 ) -> tuple[torch.Tensor, float]:
     """:func:`posterior_fusion` with :func:`local_noise_variance`, some slices at a time.
 
@@ -132,7 +134,9 @@ def fuse_volume(
     Args:
         noisy: (X, Y, Z), in any units.
         denoised: (X, Y, Z), in the same units.
-        weight: see :func:`local_noise_variance`; None when the noise is told by ``variance_at`` or sigma.
+        weight: see :func:`local_noise_variance`; None when the noise is told by ``variance_at`` or sigma. Structure
+            that changes between matched slices passes for noise and is not given back: at high SNR better None, unless
+            the level of the noise is known to vary from place to place.
         sigma: noise standard deviation in normalised units.
         scaling: to normalised units: squares of very large or small numbers would leave float32.
         axis: slice axis.
@@ -142,7 +146,8 @@ def fuse_volume(
         margin: see :func:`posterior_fusion`; about 1 for an estimate that is blind to the voxel itself.
         share_out: where the share of the residual that was put back goes, (X, Y, Z), 0 to 1; None keeps none.
         variance_at: noise variance at a brightness (any shape, input units) in squared input units, for noise that
-            depends on the signal; it is asked with the denoised values, and not used with ``weight``.
+            depends on the signal, in the place of sigma; it is asked with the denoised values.
+        ceiling: with ``weight``, most that the local variance may be, in units of that of ``variance_at`` or sigma.
 
     Returns:
         the fused volume, and the mean share of the residual that was put back, 0 to 1.
@@ -152,7 +157,7 @@ def fuse_volume(
         share = _share(removed / scaling.scale, variance, _SHARE_WINDOW, margin, run)
         return share * run.core(removed), share
 
-    noise = NoiseSource(weight, sigma, distance, variance_at)
+    noise = NoiseSource(weight, sigma, distance, variance_at, ceiling)
     return fuse_in_runs(noisy, denoised, noise, scaling, combine, _SHARE_WINDOW // 2, axis, out, progress, share_out)
 
 
@@ -164,6 +169,7 @@ class NoiseSource:
     sigma: float
     distance: int = 1
     variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ceiling: float = math.inf
 
     def variance(
         self, noisy: torch.Tensor, denoised: torch.Tensor, scaling: AffineScaling, run: Run
@@ -176,13 +182,15 @@ class NoiseSource:
             scaling: to normalised units.
             run: tells the slices.
         """
-        if self.weight is not None:
-            wide = replace(run, halo=_NOISE_WINDOW // 2 + self.distance)
-            parts = scaling.apply(wide.cut(noisy)), wide.cut(self.weight)
-            return _variance(*parts, self.sigma, self.distance, _NOISE_WINDOW, _PRIOR, wide)
+        level: torch.Tensor | float = self.sigma**2
         if self.variance_at is not None:
-            return (self.variance_at(denoised) / scaling.scale / scaling.scale).to(denoised)
-        return self.sigma**2
+            level = (self.variance_at(denoised) / scaling.scale / scaling.scale).to(denoised)
+        if self.weight is None:
+            return level
+        wide = replace(run, halo=_NOISE_WINDOW // 2 + self.distance)
+        parts = scaling.apply(wide.cut(noisy)), wide.cut(self.weight)
+        local = _variance(*parts, self.sigma, self.distance, _NOISE_WINDOW, _PRIOR, wide)
+        return local if math.isinf(self.ceiling) else torch.minimum(local, torch.as_tensor(self.ceiling * level))
 
 
 def fuse_in_runs(

@@ -134,7 +134,7 @@ class VolumeInferer(Inferer):
         parameters = network.parameters() if isinstance(network, torch.nn.Module) else iter(())
         device = next((p.device for p in parameters), None)
 
-        @torch.inference_mode()
+        @torch.no_grad()
         def change(part: torch.Tensor) -> torch.Tensor:
             seen = scaling.apply(part).to(device if device is not None else part.device)
             autocast = torch.autocast("cuda", torch.bfloat16) if self.amp and seen.is_cuda else nullcontext()

@@ -168,3 +168,57 @@ def test_fusion_in_runs_is_fusion_at_once(
     assert (fused is denoised) == in_place
     assert put_back == pytest.approx(float(share.double().mean()), abs=1e-12)
     assert seen == [(min(stop, depth), depth) for stop in range(run, depth + run, run)]
+
+
+def test_the_share_is_an_output() -> None:
+    noisy, denoised = noise(9, 8, 7), noise(9, 8, 7, seed=1)
+    share = torch.empty_like(noisy)
+    _, put_back = fuse_volume(noisy, denoised, None, 0.5, AffineScaling(0.0, 1.0), share_out=share)
+    assert torch.equal(share, posterior_fusion(noisy, denoised, 0.25)[1])
+    assert put_back == pytest.approx(float(share.mean()))
+
+
+@pytest.mark.parametrize("margin", [1.0, 1.25, 2.0])
+def test_the_margin_is_an_argument(margin: float) -> None:
+    noisy, denoised = noise(9, 8, 7), noise(9, 8, 7, seed=1)
+    fused, _ = fuse_volume(noisy, denoised, None, 0.5, AffineScaling(0.0, 1.0), margin=margin)
+    assert torch.equal(fused, posterior_fusion(noisy, denoised, 0.25, margin=margin)[0])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_noise_may_depend_on_the_signal(axis: int, in_place: bool) -> None:
+    noisy, denoised, scaling = 5 * noise(9, 8, 30), 3 * noise(9, 8, 30, seed=1), AffineScaling(1.0, 4.0)
+    expected = posterior_fusion(noisy / 4, denoised / 4, (0.1 + denoised.square()) / 16)[0] * 4
+    fused, _ = fuse_volume(
+        noisy,
+        denoised,
+        None,
+        99.0,
+        scaling,
+        axis,
+        out=denoised if in_place else None,
+        variance_at=lambda values: 0.1 + values.square(),
+    )
+    torch.testing.assert_close(fused, expected)
+
+
+def test_the_local_variance_has_a_ceiling() -> None:
+    # structure that changes from slice to slice passes for noise where it is matched
+    noisy, denoised = 3 * noise(20, 20, 20), torch.zeros(20, 20, 20)
+    weight = torch.ones_like(noisy)
+    weight[..., -1] = 0
+    unit = AffineScaling(0.0, 1.0)
+    assert fuse_volume(noisy, denoised, weight, 0.5, unit)[1] < 0.05
+    capped = fuse_volume(noisy, denoised, weight, 0.5, unit, ceiling=2.0)[0]
+    torch.testing.assert_close(capped, posterior_fusion(noisy, denoised, 0.5)[0])
+    law = fuse_volume(noisy, denoised, weight, 0.5, unit, ceiling=2.0, variance_at=torch.ones_like)[0]
+    torch.testing.assert_close(law, posterior_fusion(noisy, denoised, 2.0)[0])
+    assert fuse_volume(noisy, denoised, weight, 3.0, unit, ceiling=100.0)[1] < 0.05
+
+
+def test_shapes_of_volumes_must_agree() -> None:
+    with pytest.raises(InputError, match="expected two equal ones"):
+        fuse_volume(
+            torch.zeros(4, 4, 4), torch.zeros(4, 4, 4), None, 1.0, AffineScaling(0.0, 1.0), share_out=torch.zeros(4)
+        )

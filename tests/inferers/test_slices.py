@@ -206,3 +206,22 @@ def test_whole_numbers_have_a_residual_with_digits() -> None:
     image = (20 * noise(1, 18, 18, 3)).int()
     residual = VolumeSliceInferer().residual(image, local_network())
     assert residual.is_floating_point() and not torch.equal(residual, residual.round())
+
+
+@pytest.mark.parametrize("shape", [(45, 63, 3), (24, 16, 4), (5, 40, 2)], ids=str)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_tiles_with_a_halo_are_exact(shape: tuple[int, ...], batch: int) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 1, 1)).requires_grad_(False)
+    image = noise(1, 1, *shape)
+    whole = VolumeSliceInferer(tile=512)(image, network)
+    exact = VolumeSliceInferer(tile=16, halo=1, batch_size=batch)(image, network)
+    torch.testing.assert_close(exact, whole, rtol=0, atol=2e-6)
+    assert float((VolumeSliceInferer(tile=16, halo=0)(image, network) - whole).abs().max()) > 1e-3
+
+
+def test_a_halo_leaves_room_in_the_tile() -> None:
+    with pytest.raises(InputError, match="use larger tiles"):
+        VolumeSliceInferer(tile=32, halo=16)
+    with pytest.raises(InputError, match="use larger tiles"):
+        VolumeSliceInferer(tile=32, halo=14, multiple=8)
