@@ -148,6 +148,8 @@ def run(toy: Toy, name: str, variant: Variant, score: Scorer) -> None:
         empty = torch.zeros_like(condition[:, :1])
         return state.decode(model(torch.cat([empty, condition + noise], dim=1)), condition)
 
+    common = {"condition_noise": strength, "state": state, "earliest_timestep": round(1000 * variant.low)}
+
     def ask(pair: dict[str, torch.Tensor]) -> torch.Tensor:
         if variant.regression:
             return (estimate(pair["image"], network) - pair["target"]).square().mean() / state.scale**2
@@ -161,7 +163,7 @@ def run(toy: Toy, name: str, variant: Variant, score: Scorer) -> None:
                 with torch.no_grad():
                     found += [estimate(condition, model) for _ in range(number)]
             else:
-                sampler = SRDSInferer(scheduler, **{"condition_noise": strength, "state": state, **how})
+                sampler = SRDSInferer(scheduler, **{**common, **how})
                 found.append(sampler(condition[:, :1], model, condition=condition))
         return torch.stack(found).mean(0)
 

@@ -54,6 +54,7 @@ class SRDSInferer(Inferer):
         start: what the noise is put on at the first time: "noise": nothing, as published; "condition": the condition's
             estimate; "noisy": the noisy image. The last two need a first time at which something of it is left.
         start_timestep: the first time, 0 to T - 1; None is T - 1, pure noise.
+        earliest_timestep: the last time at which the network is asked; 0 unless it was trained on later ones alone.
         spacing: see :func:`~monai_diffdenoise.inferers.timestep_schedule`.
         prediction_type: what the network gives; the scheduler's when None.
         seed: of all noise.
@@ -76,6 +77,7 @@ class SRDSInferer(Inferer):
         condition_noise: float | Sequence[float] = 0.0,
         start: Start = "condition",
         start_timestep: int | None = None,
+        earliest_timestep: int = 0,
         spacing: Spacing = "trailing",
         prediction_type: PredictionType | None = None,
         seed: int = 0,
@@ -92,7 +94,9 @@ class SRDSInferer(Inferer):
             )
         self.alphas_cumprod = scheduler.alphas_cumprod.detach().double().cpu().clone()
         self.prediction_type: PredictionType = prediction_type or str(scheduler.prediction_type)  # type: ignore[assignment]
-        self.steps = timestep_schedule(len(self.alphas_cumprod), num_inference_steps, spacing, start_timestep)
+        self.steps = timestep_schedule(
+            len(self.alphas_cumprod), num_inference_steps, spacing, start_timestep, earliest_timestep
+        )
         self.state = state if state is not None else DiffusionState()
         self.num_pairs, self.condition_noise, self.start = num_pairs, condition_noise, start
         self.seed, self.symmetric = seed, symmetric

@@ -156,6 +156,12 @@ def test_starts(start: Any, center: float) -> None:
     torch.testing.assert_close(first.mean(0), torch.full((1, 4, 4), share * center))
 
 
+def test_a_network_is_asked_at_the_times_that_it_knows() -> None:
+    model = Gaussian(encode=torch.zeros_like)
+    SRDSInferer(SCHEDULER, 2, earliest_timestep=500)(torch.rand(1, 1, 4, 4), model)
+    assert model.times == [999, 749]
+
+
 def test_tiles_agree_with_the_whole() -> None:
     condition = torch.rand(2, 1, 70, 40)
     model = Gaussian(0.2, encode=lambda c: c.square())
