@@ -146,7 +146,7 @@ def run(toy: Toy, name: str, variant: Variant, score: Scorer) -> None:
     def estimate(condition: torch.Tensor, model: nn.Module) -> torch.Tensor:
         noise = torch.randn(condition.shape, generator=draws) * torch.tensor(strength)[:, None, None]
         empty = torch.zeros_like(condition[:, :1])
-        return state.decode(model(torch.cat([empty, condition + noise], dim=1)), condition)
+        return state.decode(model(torch.cat([empty, state.show(condition + noise)], dim=1)), condition)
 
     common = {"condition_noise": strength, "state": state, "earliest_timestep": round(1000 * variant.low)}
 
