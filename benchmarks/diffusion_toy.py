@@ -50,6 +50,7 @@ VARIANTS: dict[str, Variant] = {
     "independent, noisy shown, late times": replace(_FREE, show=True, low=0.5),
     "regression, independent, noisy shown": replace(_FREE, show=True, regression=True),
     "recorrupted, noisy shown": Variant("recorrupted", show=True, tau=0.5),
+    "recorrupted, noisy shown, late times": Variant("recorrupted", show=True, tau=0.5, low=0.5),
     "regression, recorrupted, noisy shown": Variant("recorrupted", show=True, tau=0.5, regression=True),
 }
 """Names of what is compared; "noisy shown" conditions on the noisy slice, too, which only leak-free targets allow."""

@@ -121,8 +121,9 @@ def _ways(variant: Variant, last: bool) -> dict[str, dict[str, Any]]:
         return {"regression": {}} | ({"regression, 4 draws": {"number": 4}} if variant.noise else {}) | again
     ways: dict[str, dict[str, Any]] = {"srds 10": {}} | again
     if last:
-        ways |= {"srds 1": {"num_inference_steps": 1}, "srds 10, 4 pairs": {"num_pairs": 4}}
+        ways |= {"srds 1": {"num_inference_steps": 1}}
     if last and variant.full:
+        ways["srds 10, 4 pairs"] = {"num_pairs": 4}
         ways |= {f"srds {n}": {"num_inference_steps": n} for n in (5, 25)}
         ways |= {"srds 1, 4 pairs": {"num_inference_steps": 1, "num_pairs": 4}, "srds 10, 2 pairs": {"num_pairs": 2}}
         ways |= {"two independent draws": {"symmetric": False}, "srds 10 from pure noise": {"start": "noise"}}
@@ -146,7 +147,9 @@ def run(toy: Toy, name: str, variant: Variant, score: Scorer) -> None:
     def estimate(condition: torch.Tensor, model: nn.Module) -> torch.Tensor:
         noise = torch.randn(condition.shape, generator=draws) * torch.tensor(strength)[:, None, None]
         empty = torch.zeros_like(condition[:, :1])
-        return state.decode(model(torch.cat([empty, condition + noise], dim=1)), condition)
+        return state.decode(model(torch.cat([empty, state.show(condition + noise)], dim=1)), condition)
+
+    common = {"condition_noise": strength, "state": state, "earliest_timestep": round(1000 * variant.low)}
 
     def ask(pair: dict[str, torch.Tensor]) -> torch.Tensor:
         if variant.regression:
@@ -161,7 +164,7 @@ def run(toy: Toy, name: str, variant: Variant, score: Scorer) -> None:
                 with torch.no_grad():
                     found += [estimate(condition, model) for _ in range(number)]
             else:
-                sampler = SRDSInferer(scheduler, **{"condition_noise": strength, "state": state, **how})
+                sampler = SRDSInferer(scheduler, **{**common, **how})
                 found.append(sampler(condition[:, :1], model, condition=condition))
         return torch.stack(found).mean(0)
 
@@ -174,7 +177,13 @@ def run(toy: Toy, name: str, variant: Variant, score: Scorer) -> None:
         for method, how in _ways(variant, last).items():
             results = {crop: result(crop, average, **how) for crop in ("seen", "other")}
             score(f"{name}: {method}", results, **told)
-            if last and method in ("srds 10, 4 pairs", "regression", "regression, 4 draws", "4 recorruptions"):
+            if last and method in (
+                "srds 10",
+                "srds 10, 4 pairs",
+                "regression",
+                "regression, 4 draws",
+                "4 recorruptions",
+            ):
                 fused = {crop: fuse(slices(toy.noisy[crop]), found, toy.sigma) for crop, found in results.items()}
                 score(f"{name}: {method} + fusion", fused, **told)
         begin = time.perf_counter()

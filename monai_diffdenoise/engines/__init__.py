@@ -7,6 +7,7 @@ from __future__ import annotations
 from monai_diffdenoise.engines.attach import AttachHandler
 from monai_diffdenoise.engines.best import BestWeights
 from monai_diffdenoise.engines.checkpoint import AtomicCheckpoint, load_weights, save_atomically
+from monai_diffdenoise.engines.condition import condition_volumes
 from monai_diffdenoise.engines.ema import WeightAverage
 from monai_diffdenoise.engines.flags import flag
 from monai_diffdenoise.engines.guard import GradientGuard, TrainingDivergedError
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingDivergedError",
     "TrainingOptions",
     "WeightAverage",
+    "condition_volumes",
     "default_device",
     "distribute",
     "flag",

@@ -140,16 +140,22 @@ def ddim_step(
 
 
 def timestep_schedule(
-    num_train_timesteps: int, num_inference_steps: int, spacing: Spacing = "trailing", start: int | None = None
+    num_train_timesteps: int,
+    num_inference_steps: int,
+    spacing: Spacing = "trailing",
+    start: int | None = None,
+    earliest: int = 0,
 ) -> list[tuple[int, int]]:
     """The steps (t, t_prev) of a run, from its first time to the image itself (-1).
 
     Args:
         num_train_timesteps: T.
         num_inference_steps: n, 1 to the number of times.
-        spacing: "trailing": from the last time on, evenly; "leading": evenly, down to time 0; "linspace": from the
-            last time to time 0. With one step, "linspace" is "trailing".
-        start: the first time that may be used; None is T - 1.
+        spacing: "trailing": from the last time on, evenly; "leading": evenly, down to the earliest; "linspace": from
+            the last time to the earliest. With one step, "linspace" is "trailing".
+        start: the last time, at which the run starts; None is T - 1.
+        earliest: the earliest time at which the network is asked, from where the run ends at its estimate of the image;
+            for a network that was trained on later times alone.
 
     Raises:
         InputError: a number outside these ranges, or another spacing.
@@ -157,16 +163,17 @@ def timestep_schedule(
     last = num_train_timesteps - 1 if start is None else start
     if spacing not in get_args(Spacing):
         raise InputError(f"got spacing={spacing!r}; expected one of {get_args(Spacing)}")
-    if not 0 <= last < num_train_timesteps or not 1 <= num_inference_steps <= last + 1:
+    count, n = last + 1 - earliest, num_inference_steps
+    if not 0 <= earliest <= last < num_train_timesteps or not 1 <= n <= count:
         raise InputError(
-            f"got {num_inference_steps} steps from time {last} of {num_train_timesteps}; "
-            "expected a time of the schedule, and at least one step and at most one a time"
+            f"got {n} steps from time {last} to {earliest} of {num_train_timesteps}; "
+            "expected times of the schedule in this order, and at least one step and at most one a time"
         )
-    count, n = last + 1, num_inference_steps
     if spacing == "trailing" or n == 1 and spacing == "linspace":
         times = [(2 * count * (n - k) + n) // (2 * n) - 1 for k in range(n)]
     elif spacing == "leading":
         times = [(count // n) * k for k in reversed(range(n))]
     else:
-        times = [(2 * last * (n - 1 - k) + n - 1) // (2 * (n - 1)) for k in range(n)]
+        times = [(2 * (count - 1) * (n - 1 - k) + n - 1) // (2 * (n - 1)) for k in range(n)]
+    times = [earliest + t for t in times]
     return list(zip(times, [*times[1:], -1], strict=True))

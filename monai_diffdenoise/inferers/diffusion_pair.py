@@ -113,16 +113,15 @@ class DiffusionPairInferer(Inferer):
         condition = add_condition_noise(
             inputs, self.condition_noise, lambda shape: torch.randn(shape, generator=generator)
         )
+        shown = self.state.show(condition)
         share = self.alphas_cumprod[timesteps].reshape(-1, *[1] * (start.dim() - 1))
         snr, image = (share / (1 - share)).to(start), share.sqrt().to(start)
         hidden = (1 - share).sqrt().to(start)
         if self.antithetic:
-            start, image, hidden, snr, condition = (
-                torch.cat([part, part]) for part in (start, image, hidden, snr, condition)
-            )
+            start, image, hidden, snr, shown = (torch.cat([part, part]) for part in (start, image, hidden, snr, shown))
             noise, timesteps = torch.cat([noise, -noise]), torch.cat([timesteps, timesteps])
         state = image * start + hidden * noise
-        output = network(torch.cat([state, condition], dim=1), timesteps=timesteps.to(state.device))
+        output = network(torch.cat([state, shown], dim=1), timesteps=timesteps.to(state.device))
         return {"output": output, "expected": expected_output(start, noise, image, self.prediction_type), "snr": snr}
 
     def state_dict(self) -> dict[str, Any]:

@@ -24,10 +24,13 @@ class DiffusionState:
     symmetric pair is then the condition itself, from the first step of training on. Without, they are
     (image - offset) / scale, as published.
 
+    The network sees the condition in the same units (:meth:`show`): what is as strong as noise there must not drown in
+    the noise of the state.
+
     Args:
         residual: take the condition off.
         scale: in normalised units, above 0.
-        offset: in normalised units, without ``residual``.
+        offset: in normalised units; with ``residual`` only of the condition that is shown.
 
     Raises:
         InputError: a scale that is not above 0, or numbers that are not finite.
@@ -50,6 +53,14 @@ class DiffusionState:
     def encode(self, image: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """The state of an image (B, C, *S); the first C channels of the condition (B, >= C, *S) are its estimate."""
         return (image - self._base(condition, image.shape[1])) / self.scale
+
+    def show(self, condition: torch.Tensor) -> torch.Tensor:
+        """What the network sees of a condition (B, C', *S): the first channel, the estimate, less the offset.
+
+        With ``residual`` further channels are shown by what they differ from the first.
+        """
+        first, rest = condition[:, :1], condition[:, 1:]
+        return torch.cat([first - self.offset, rest - (first if self.residual else self.offset)], dim=1) / self.scale
 
     def decode(self, state: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """The image (B, C, *S) of a state."""

@@ -54,6 +54,7 @@ class SRDSInferer(Inferer):
         start: what the noise is put on at the first time: "noise": nothing, as published; "condition": the condition's
             estimate; "noisy": the noisy image. The last two need a first time at which something of it is left.
         start_timestep: the first time, 0 to T - 1; None is T - 1, pure noise.
+        earliest_timestep: the last time at which the network is asked; 0 unless it was trained on later ones alone.
         spacing: see :func:`~monai_diffdenoise.inferers.timestep_schedule`.
         prediction_type: what the network gives; the scheduler's when None.
         seed: of all noise.
@@ -76,6 +77,7 @@ class SRDSInferer(Inferer):
         condition_noise: float | Sequence[float] = 0.0,
         start: Start = "condition",
         start_timestep: int | None = None,
+        earliest_timestep: int = 0,
         spacing: Spacing = "trailing",
         prediction_type: PredictionType | None = None,
         seed: int = 0,
@@ -92,7 +94,9 @@ class SRDSInferer(Inferer):
             )
         self.alphas_cumprod = scheduler.alphas_cumprod.detach().double().cpu().clone()
         self.prediction_type: PredictionType = prediction_type or str(scheduler.prediction_type)  # type: ignore[assignment]
-        self.steps = timestep_schedule(len(self.alphas_cumprod), num_inference_steps, spacing, start_timestep)
+        self.steps = timestep_schedule(
+            len(self.alphas_cumprod), num_inference_steps, spacing, start_timestep, earliest_timestep
+        )
         self.state = state if state is not None else DiffusionState()
         self.num_pairs, self.condition_noise, self.start = num_pairs, condition_noise, start
         self.seed, self.symmetric = seed, symmetric
@@ -113,7 +117,7 @@ class SRDSInferer(Inferer):
         Args:
             inputs: the noisy images (B, C, *S). Without ``condition`` they are the condition, as in a pair's
                 ``image``, and C is 1.
-            network: called with (state and condition side by side, ``timesteps=``).
+            network: called with (state and condition, in units of the state, side by side, ``timesteps=``).
             args: ignored; MONAI's engines may pass them.
             condition: (B, C', *S), its first C channels an estimate of the image.
             places: a number for each image, which decides its noise; 0, 1, 2, ... when None.
@@ -164,15 +168,15 @@ class SRDSInferer(Inferer):
         self, images: torch.Tensor, condition: torch.Tensor, network: Callable[..., torch.Tensor], places: list[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of all draws for some images."""
-        # in the units of the state, where all is about 1, so that squares can be summed
-        total, squares = torch.zeros_like(images), torch.zeros_like(images)
+        mean, squares = torch.zeros_like(images), torch.zeros_like(images)
         for pair in range(self.num_pairs):
-            for state in self._pair(images, condition, network, places, pair):
-                total += state
-                squares += state.square()
-        total /= 2 * self.num_pairs
-        variance = (squares / (2 * self.num_pairs) - total.square()).clamp_min(0)
-        return self.state.decode(total, condition), self.state.scale * variance.sqrt()
+            for side, state in enumerate(self._pair(images, condition, network, places, pair)):
+                # Welford's update: the difference of two large sums would hold no small spread
+                change = state - mean
+                mean += change / (2 * pair + side + 1)
+                squares += change * (state - mean)
+        spread = (squares / (2 * self.num_pairs)).sqrt()
+        return self.state.decode(mean, condition), self.state.scale * spread
 
     def draw(self, what: str, shape: Sequence[int], places: Sequence[int], pair: int) -> torch.Tensor:
         """Noise (B, ...) for some places: the same for a place whatever it is drawn with."""
@@ -198,9 +202,10 @@ class SRDSInferer(Inferer):
         if self.start != "noise":
             estimate = condition[:, : images.shape[1]] if self.start == "condition" else images
             start = share * self.state.encode(estimate, condition)
-        shown = add_condition_noise(
+        noisy = add_condition_noise(
             condition, self.condition_noise, lambda shape: self.draw("condition", shape, places, pair)
         )
+        shown = self.state.show(noisy)
         # noise and condition of the whole image are cut into tiles together, so that overlapping tiles agree
         both = torch.cat([start + noise * plus, start + noise * minus, shown], dim=1)
         channels = images.shape[1]

@@ -134,18 +134,19 @@ def test_precision_is_kept_and_nothing_is_clipped(kind: PredictionType, dtype: t
 def test_schedules_go_back_and_end_at_the_image(total: int, data: st.DataObject) -> None:
     start = data.draw(st.none() | st.integers(0, total - 1))
     last = total - 1 if start is None else start
-    count = data.draw(st.integers(1, last + 1))
+    earliest = data.draw(st.integers(0, last))
+    count = data.draw(st.integers(1, last + 1 - earliest))
     spacing: Spacing = data.draw(st.sampled_from(["trailing", "leading", "linspace"]))
-    steps = timestep_schedule(total, count, spacing, start)
+    steps = timestep_schedule(total, count, spacing, start, earliest)
     assert len(steps) == count
     assert steps[-1][1] == -1
     assert all(t > t_prev for t, t_prev in steps)
     assert all(a[1] == b[0] for a, b in zip(steps, steps[1:], strict=False))
-    assert steps[-1][0] >= 0 and steps[0][0] <= last
+    assert steps[-1][0] >= earliest and steps[0][0] <= last
     if spacing != "leading":
         assert steps[0][0] == last
     if spacing != "trailing" and count > 1:
-        assert steps[-1][0] == 0
+        assert steps[-1][0] == earliest
 
 
 def test_known_schedules() -> None:
@@ -153,6 +154,7 @@ def test_known_schedules() -> None:
     assert [t for t, _ in timestep_schedule(1000, 5, "leading")] == [800, 600, 400, 200, 0]
     assert [t for t, _ in timestep_schedule(1000, 5, "linspace")] == [999, 749, 500, 250, 0]
     assert timestep_schedule(1000, 2, start=299) == [(299, 149), (149, -1)]
+    assert timestep_schedule(1000, 5, earliest=500) == [(999, 899), (899, 799), (799, 699), (699, 599), (599, -1)]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,9 @@ def test_known_schedules() -> None:
         ((10, 0), "at least one step"),
         ((10, 11), "at most one a time"),
         ((10, 5, "trailing", 3), "got 5 steps from time 3"),
-        ((10, 1, "trailing", 10), "time of the schedule"),
+        ((10, 1, "trailing", 10), "times of the schedule"),
+        ((10, 1, "trailing", 4, 5), "in this order"),
+        ((10, 6, "trailing", None, 5), "at most one a time"),
         ((10, 1, "karras"), "trailing"),
     ],
 )

@@ -31,6 +31,13 @@ def test_only_the_estimate_is_taken_off() -> None:
     assert torch.equal(DiffusionState().decode(torch.zeros(1, 1, 4, 4), condition), condition[:, :1])
 
 
+def test_the_condition_is_shown_in_the_units_of_the_state() -> None:
+    condition = torch.tensor([0.7, 0.6, 0.9]).reshape(1, 3, 1, 1)
+    residual, image = DiffusionState(True, 0.1, 0.5).show(condition), DiffusionState(False, 0.5, 0.5).show(condition)
+    torch.testing.assert_close(residual.flatten(), torch.tensor([2.0, -1.0, 2.0]))
+    torch.testing.assert_close(image.flatten(), torch.tensor([0.4, 0.2, 0.8]))
+
+
 @pytest.mark.parametrize("numbers", [(0.0, 0.5), (-1.0, 0.5), (math.nan, 0.5), (1.0, math.inf)])
 def test_wrong_numbers_are_named(numbers: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="scale above 0"):

@@ -28,7 +28,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 class Gaussian(nn.Module):
     """The perfect network (v) for images that are Gaussian about the condition's state, pixel by pixel."""
 
-    def __init__(self, shift: float = 0.0, spread: float = 0.5, encode: Callable = lambda c: (c - 0.5) / 0.5) -> None:
+    def __init__(self, shift: float = 0.0, spread: float = 0.5, encode: Callable = lambda c: c) -> None:
         super().__init__()
         self.shift, self.spread, self.encode = shift, spread, encode
         self.alphas = SCHEDULER.alphas_cumprod.clone()
@@ -62,7 +62,7 @@ def network(condition_channels: int = 1) -> nn.Module:
 def test_one_pair_is_the_mean_of_a_gaussian(steps: int, residual: bool) -> None:
     condition = torch.rand(3, 1, 6, 5)
     state = DiffusionState(True, 0.1) if residual else IMAGE
-    model = Gaussian(0.3, 0.5, encode=torch.zeros_like if residual else lambda c: (c - 0.5) / 0.5)
+    model = Gaussian(0.3, 0.5, encode=torch.zeros_like if residual else lambda c: c)
     inferer = SRDSInferer(SCHEDULER, steps, state=state)
     mean = inferer(condition, model, condition=condition)
     # the start is at the condition, 0.3 off the mean: sqrt(abar_T) = 0.006 of that is left
@@ -130,7 +130,7 @@ def test_plus_and_minus_share_the_condition_with_its_noise_and_pairs_do_not() ->
         assert torch.equal(part[:2], part[2:])
     assert torch.equal(shown[0], shown[2])
     assert not torch.equal(shown[0], shown[3])
-    noise = shown[0][:2] - condition
+    noise = DiffusionState().scale * shown[0][:2] + 0.5 - condition
     assert float(noise.std()) == pytest.approx(0.1, rel=0.25)
     # opposite states at the start, where the residual state's center is 0
     torch.testing.assert_close(model.seen[0][:2, :1], -model.seen[0][2:, :1])
@@ -142,8 +142,11 @@ def test_condition_noise_by_channel() -> None:
     seen: list[torch.Tensor] = []
     model.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     SRDSInferer(SCHEDULER, 1, condition_noise=[0.1, 0.0])(condition[:, :1], model, condition=condition)
-    assert not torch.equal(seen[0][:1, 1:2], condition[:, :1])
-    assert torch.equal(seen[0][:1, 2:3], condition[:, 1:])
+    # in units of the state, and the second by what it differs from the first
+    first = DiffusionState().scale * seen[0][:1, 1:2] + 0.5
+    assert float((first - condition[:, :1]).std()) == pytest.approx(0.1, rel=0.3)
+    second = DiffusionState().scale * seen[0][:1, 2:3] + first
+    torch.testing.assert_close(second, condition[:, 1:])
 
 
 @pytest.mark.parametrize(("start", "center"), [("noise", 0.0), ("condition", 0.6), ("noisy", -0.8)])
@@ -156,9 +159,15 @@ def test_starts(start: Any, center: float) -> None:
     torch.testing.assert_close(first.mean(0), torch.full((1, 4, 4), share * center))
 
 
+def test_a_network_is_asked_at_the_times_that_it_knows() -> None:
+    model = Gaussian(encode=torch.zeros_like)
+    SRDSInferer(SCHEDULER, 2, earliest_timestep=500)(torch.rand(1, 1, 4, 4), model)
+    assert model.times == [999, 749]
+
+
 def test_tiles_agree_with_the_whole() -> None:
     condition = torch.rand(2, 1, 70, 40)
-    model = Gaussian(0.2, encode=lambda c: c.square())
+    model = Gaussian(0.2, encode=torch.square)
     whole, tiled = (SRDSInferer(SCHEDULER, 4, 2, tile=tile, condition_noise=0.1) for tile in (512, 32))
     expected = whole(condition, model, return_stats=True)
     model.seen.clear()
