@@ -22,6 +22,7 @@ class BlindPlan:
     Args:
         network: "stack", "puca", "lg-bpn" or "unet".
         blind_spot: height and width in pixels of what it does not see.
+        stride: of its pixel shuffle; 1 for none.
         context: neighboring slices that it sees whole.
         reasons: one sentence for each choice.
         warnings: what the user should know.
@@ -29,6 +30,7 @@ class BlindPlan:
 
     network: str
     blind_spot: tuple[int, int]
+    stride: int
     context: int
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -48,25 +50,34 @@ def plan_blind_spot(settings: DenoiseSettings, pairs: SlicePairs, advice: NoiseA
     # a square, since training turns patches by 90 degrees
     measured = max(advice.blind_spot)
     side = settings.blind_spot if settings.blind_spot is not None else measured
+    network, why = _network(settings, side)
+    stride = 1
+    if network == "puca":
+        side, stride = 1, advice.stride
+    stride = settings.stride if settings.stride is not None else stride
     spot = "asked for" if settings.blind_spot is not None else advice.reasons["blind_spot_network"].partition(": ")[2]
     context, near, warnings = _context(settings, pairs)
-    network, why = _network(settings, side)
     if network == "unet" and not context:
         raise InputError("got network unet, which sees neighboring slices only, and no neighbors to see: choose stack")
-    blind = f"blind to {side} x {side} pixels: {spot}"
-    if side < measured:
+    reasons = [why, f"blind to {side} x {side} pixels: {spot}", near]
+    if stride > 1:
+        reasons.append(
+            f"pixel shuffle of {stride}: asked for" if settings.stride is not None else advice.reasons["stride"]
+        )
+    # the nearest pixel that is seen, against the farthest whose noise is correlated
+    if stride * (side // 2 + 1) <= measured // 2 and network != "unet":
         warnings += (
             f"noise is correlated over {measured} x {measured} pixels and the blind spot is {side} x {side}: the part "
             "that the network can see will stay in the image",
         )
-    return BlindPlan(network, (side, side), context, (why, blind, near), warnings)
+    return BlindPlan(network, (side, side), stride, context, tuple(reasons), warnings)
 
 
 def _network(settings: DenoiseSettings, side: int) -> tuple[str, str]:
-    if settings.network == "puca" and side > 1:
+    if settings.network == "puca" and (settings.blind_spot or 1) > 1:
         raise InputError(
-            f"got network puca, which is blind to one pixel, for noise that needs {side} x {side}: choose lg-bpn or "
-            "stack, or set the blind spot to 1"
+            f"got network puca, which is blind to one pixel, and a blind spot of {side} x {side}: choose lg-bpn "
+            "or stack"
         )
     if settings.network != "auto":
         return settings.network, f"network {settings.network}: asked for"

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from monai_diffdenoise.inferers import PixelShuffled
 from monai_diffdenoise.networks import ResidualDenoiser
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
@@ -39,6 +40,11 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
         "channels": channels,
         "context_channels": plan.context,
     }
+    return PixelShuffled(_blind(plan, shape), plan.stride) if plan.stride > 1 else _blind(plan, shape)
+
+
+def _blind(plan: Plan, shape: dict[str, Any]) -> nn.Module:
+    # each loads when it is asked for: they bring MONAI's networks with them
     if plan.network == "puca":
         from monai_diffdenoise.networks.nets.puca import PUCA
 
@@ -49,4 +55,4 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
         return LGBPN(**shape, blind_spot=plan.blind_spot)
     from monai_diffdenoise.networks.nets.blind_stack import BlindStack
 
-    return BlindStack(**shape, blind_spot=plan.blind_spot)
+    return BlindStack(**shape, spot=plan.blind_spot)

@@ -12,6 +12,7 @@ from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.blind_plan import plan_blind_spot
 from monai_diffdenoise.pipeline.choose_method import choose_method
+from monai_diffdenoise.pipeline.choose_stabilizer import choose_stabilizer
 from monai_diffdenoise.pipeline.damage import refuse_outliers
 from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice, advise, measure_volume
 from monai_diffdenoise.pipeline.planes import as_stack
@@ -44,6 +45,8 @@ class Plan:
         network: "residual", "stack", "puca", "lg-bpn" or "unet".
         context: neighboring slices that a blind-spot network sees whole.
         blind_spot: height and width in pixels of what a blind-spot network does not see.
+        stride: of the network's pixel shuffle; 1 for none.
+        fusion: "local", or "bands" of frequency for correlated noise.
         stabilizer: kind and parameters of the variance stabilization; None for none.
         sigma: noise standard deviation that the run works with, in input units; None where it could not be measured.
         matched: whether slices at ``distance`` show the same anatomy, so that they can be compared.
@@ -61,6 +64,8 @@ class Plan:
     network: str = "residual"
     context: int = 0
     blind_spot: tuple[int, int] = (1, 1)
+    stride: int = 1
+    fusion: str = "local"
     stabilizer: dict[str, Any] | None = None
     sigma: float | None = None
     matched: bool = True
@@ -113,7 +118,7 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
     not_measured = ""
     if noise is None:
         try:
-            noise = measure_volume(volume, _VOXELS)
+            noise = measure_volume(volume, _VOXELS, pairs.axis)
         except InputError as error:
             if method == "bsn":
                 raise
@@ -129,12 +134,16 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
     if not noise.certain:
         warnings += ("noise could not be told from anatomy: its measured level is an upper bound",)
     simple = None if pairs.measurement is None else pairs.measurement.sigma
+    stabilizer, why = choose_stabilizer(settings, advise(noise))
+    bands = () if noise.spectrum.white else ("fusion by bands of frequency: noise is correlated in the plane",)
     return replace(
         plan,
-        reasons=(*reasons, *plan.reasons),
+        reasons=(*reasons, *plan.reasons, *((why,) if why else ()), *bands),
         warnings=warnings,
         noise=noise.to_json(),
         advice=advise(noise),
+        fusion="bands" if bands else "local",
+        stabilizer=stabilizer,
         sigma=run_sigma(noise, simple if pairs.close else None),
     )
 
@@ -159,5 +168,6 @@ def _blind(settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement
         network=chosen.network,
         context=chosen.context,
         blind_spot=chosen.blind_spot,
+        stride=chosen.stride,
         matched=pairs.close,
     )

@@ -117,6 +117,9 @@ def _denoise_volume(
     timings: dict[str, float] = {}
     plan = _timed(timings, "analysis", lambda: make_plan(stack, settings))
     settings = resolve(settings, plan.method)
+    if plan.stabilizer is not None:
+        # the stabilized copy, and how much was put back at each voxel
+        require_room([4 * voxels] * 3)
     if announce is not None:
         announce(plan)
     denoised = allocate(stack.image.shape, stack.slice_axis)

@@ -68,6 +68,19 @@ class DenoiseSettings:
         int | None,
         _help("Side in pixels of the square that bsn does not see, an odd number. None: by the measured correlation."),
     ] = None
+    stride: Annotated[
+        int | None,
+        _help("Pixel shuffle of bsn: its network sees every n-th pixel. None: 1, but for puca on correlated noise."),
+    ] = None
+    inference_stride: Annotated[
+        int | None, _help("Pixel shuffle when slices are denoised; smaller keeps more detail. None: as in training.")
+    ] = None
+    refine: Annotated[
+        int, _help("Random-replacing refinement of bsn (R3): number of masks, 8 is usual; 0 for none.")
+    ] = 0
+    augment_inference: Annotated[
+        bool, _help("Denoise each slice in its eight orientations and take the mean; eight times the time.")
+    ] = False
     stabilize: Annotated[
         Literal["auto", "off"],
         _help("Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back."),
@@ -122,7 +135,7 @@ class DenoiseSettings:
             "iterations": 1, "channels": 4, "levels": 1, "batch_size": 1, "patch_size": 8, "distance": 1,
             "validate_every": 1, "validation_pairs": 1, "patience": 0, "training_volumes": 1, "tile": 16,
             "inference_batch": 1, "num_workers": 0, "memory": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0,
-            "weight_decay": 0,
+            "weight_decay": 0, "stride": 1, "inference_stride": 1, "refine": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)
@@ -142,9 +155,9 @@ class DenoiseSettings:
             if getattr(self, name) not in choices:
                 raise InputError(f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(choices)}")
 
-    def to_json(self) -> str:
-        """All settings as one line of JSON, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
+    def to_json(self, without: tuple[str, ...] = ()) -> str:
+        """All settings but some as one line of JSON, keys sorted."""
+        return json.dumps({k: v for k, v in asdict(self).items() if k not in without}, sort_keys=True)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

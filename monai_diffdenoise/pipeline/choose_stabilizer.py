@@ -1,0 +1,30 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether signal-dependent noise is brought to one strength before it is removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice
+from monai_diffdenoise.pipeline.settings import DenoiseSettings
+
+__all__ = ["choose_stabilizer"]
+
+
+def choose_stabilizer(settings: DenoiseSettings, advice: NoiseAdvice) -> tuple[dict[str, Any] | None, str]:
+    """The stabilizer of a run, as :func:`~monai_diffdenoise.transforms.make_stabilizer` takes it, and why.
+
+    Args:
+        settings: ``stabilize``.
+        advice: what the noise asks for.
+
+    Returns:
+        None and no sentence where noise has one strength.
+    """
+    if advice.stabilizer is None:
+        return None, ""
+    why = advice.reasons["stabilizer"]
+    if settings.stabilize == "off":
+        return None, f"switched off: {why}"
+    return advice.stabilizer, why
