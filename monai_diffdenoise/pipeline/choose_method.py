@@ -28,4 +28,6 @@ def choose_method(settings: DenoiseSettings, pairs: SlicePairs) -> tuple[str, tu
         return "bsn", ("method bsn: something of a blind-spot network was asked for",)
     if not pairs.close:
         return "bsn", (f"method bsn, slice by slice: {pairs.message}",)
-    return "ns-n2n", ("method ns-n2n: neighboring slices show the same anatomy",)
+    if pairs.independent and pairs.deep:
+        return "bsn", ("method bsn: neighboring slices show the same anatomy, and their noise is independent",)
+    return "ns-n2n", (f"method ns-n2n: {pairs.message or 'there are few slices'}",)

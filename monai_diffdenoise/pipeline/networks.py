@@ -26,7 +26,7 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
         pairing: the plan's, which says how many channels the network sees.
     """
     channels = int(settings.channels or 0)
-    if plan.network in ("residual", "unet"):
+    if plan.network == "residual":
         return ResidualDenoiser(
             in_channels=pairing.in_channels,
             channels=channels,

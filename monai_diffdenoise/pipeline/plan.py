@@ -14,6 +14,7 @@ from monai_diffdenoise.pipeline.blind_plan import plan_blind_spot
 from monai_diffdenoise.pipeline.choose_method import choose_method
 from monai_diffdenoise.pipeline.choose_stabilizer import choose_stabilizer
 from monai_diffdenoise.pipeline.damage import refuse_outliers
+from monai_diffdenoise.pipeline.further_axes import further_axes
 from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice, advise, measure_volume
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.run_sigma import run_sigma
@@ -42,9 +43,10 @@ class Plan:
         measurement: what the pairing of slices rests on; None where they were not compared.
         noise: what was measured of the noise, as plain types; None where it could not be.
         advice: what the noise asks of a denoiser; None where it could not be measured.
-        network: "residual", "stack", "puca", "lg-bpn" or "unet".
+        network: "residual", "stack", "puca" or "lg-bpn".
         context: neighboring slices that a blind-spot network sees whole.
-        blind_spot: height and width in pixels of what a blind-spot network does not see.
+        blind_spot: height and width in pixels of what a blind-spot network does not see; None for the whole slice.
+        others: further axes along which the network learns and denoises.
         stride: of the network's pixel shuffle; 1 for none.
         fusion: "local", or "bands" of frequency for correlated noise.
         stabilizer: kind and parameters of the variance stabilization; None for none.
@@ -63,7 +65,8 @@ class Plan:
     advice: NoiseAdvice | None = None
     network: str = "residual"
     context: int = 0
-    blind_spot: tuple[int, int] = (1, 1)
+    blind_spot: tuple[int, int] | None = (1, 1)
+    others: tuple[int, ...] = ()
     stride: int = 1
     fusion: str = "local"
     stabilizer: dict[str, Any] | None = None
@@ -82,16 +85,19 @@ class Plan:
         return kinds[self.pairing](axis=self.axis, distance=self.distance)
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """All axes along which the network sees slices."""
+        return (self.axis, *self.others)
+
+    @property
     def summary(self) -> str:
         """What will be done, in one line."""
         if self.pairing != "blind":
-            network = "" if self.method == "ns-n2n" else f"network {self.network}, "
-            return f"{self.method}, {network}{self.pairing} pairs along axis {self.axis}, distance {self.distance}"
-        seen = f"with {self.context} neighbors along axis {self.axis}, distance {self.distance}"
-        return (
-            f"{self.method}, network {self.network}, blind to {self.blind_spot[0]} x {self.blind_spot[1]} pixels, "
-            f"{seen if self.context else 'slice by slice'}"
-        )
+            return f"{self.method}, {self.pairing} pairs along axis {self.axis}, distance {self.distance}"
+        axes = f"axis {self.axis}" if not self.others else f"axes {', '.join(map(str, self.axes))}"
+        seen = f"with {self.context} neighbors along {axes}, distance {self.distance}"
+        spot = "its slice" if self.blind_spot is None else f"{self.blind_spot[0]} x {self.blind_spot[1]} pixels"
+        return f"{self.method}, network {self.network}, blind to {spot}, {seen if self.context else 'slice by slice'}"
 
 
 def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement | None = None) -> Plan:
@@ -124,7 +130,9 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
                 raise
             # too small to measure as a whole; its slices could be compared all the same
             not_measured = f"noise was not measured: {error}"
-    plan = _neighbors(settings, pairs) if noise is None or method == "ns-n2n" else _blind(settings, pairs, noise)
+    plan = (
+        _neighbors(settings, pairs) if noise is None or method == "ns-n2n" else _blind(volume, settings, pairs, noise)
+    )
     warnings = plan.warnings
     if not_measured:
         warnings += (not_measured,)
@@ -154,12 +162,14 @@ def _neighbors(settings: DenoiseSettings, pairs: SlicePairs) -> Plan:
     return Plan("ns-n2n", pairing, pairs.axis, pairs.distance, (pairs.reason,), warnings, pairs.measurement)
 
 
-def _blind(settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement) -> Plan:
+def _blind(volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement) -> Plan:
     chosen = plan_blind_spot(settings, pairs, advise(noise))
-    reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons)
+    fits = chosen.context > 0 and chosen.blind_spot == (1, 1) and noise.spectrum.white
+    others, why = further_axes(volume, settings, pairs, fits)
+    reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons, *((why,) if why else ()))
     return Plan(
         "bsn",
-        "slice-blind" if chosen.network == "unet" else "blind",
+        "blind",
         pairs.axis,
         pairs.distance,
         reasons,
@@ -168,6 +178,7 @@ def _blind(settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement
         network=chosen.network,
         context=chosen.context,
         blind_spot=chosen.blind_spot,
+        others=others,
         stride=chosen.stride,
         matched=pairs.close,
     )

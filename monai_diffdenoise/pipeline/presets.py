@@ -8,16 +8,25 @@ from typing import Any
 
 __all__ = ["PRESETS"]
 
+_SAME: dict[str, Any] = {"batch_size": 8, "augment_inference": False}
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "ns-n2n": {
-        "fast": {"iterations": 500, "channels": 8, "batch_size": 8, "patch_size": 48, "learning_rate": 4e-3},
-        "balanced": {"iterations": 1400, "channels": 8, "batch_size": 8, "patch_size": 48, "learning_rate": 4e-3},
-        "best": {"iterations": 6000, "channels": 16, "batch_size": 8, "patch_size": 48, "learning_rate": 4e-3},
+        "fast": {**_SAME, "iterations": 500, "channels": 8, "patch_size": 48, "learning_rate": 4e-3},
+        "balanced": {**_SAME, "iterations": 1400, "channels": 8, "patch_size": 48, "learning_rate": 4e-3},
+        "best": {**_SAME, "iterations": 6000, "channels": 16, "patch_size": 48, "learning_rate": 4e-3},
     },
     "bsn": {
-        "fast": {"iterations": 400, "channels": 16, "batch_size": 8, "patch_size": 48, "learning_rate": 3e-3},
-        "balanced": {"iterations": 1200, "channels": 16, "batch_size": 8, "patch_size": 48, "learning_rate": 3e-3},
-        "best": {"iterations": 6000, "channels": 32, "batch_size": 8, "patch_size": 64, "learning_rate": 2e-3},
+        "fast": {**_SAME, "iterations": 700, "channels": 8, "patch_size": 48, "learning_rate": 5e-3},
+        "balanced": {**_SAME, "iterations": 2200, "channels": 8, "patch_size": 48, "learning_rate": 5e-3},
+        "best": {
+            **_SAME,
+            "iterations": 8000,
+            "channels": 16,
+            "patch_size": 64,
+            "learning_rate": 4e-3,
+            "augment_inference": True,
+        },
     },
 }
 """By method and preset: values for the settings that were left open. One that is set by itself wins."""

@@ -20,7 +20,7 @@ def _by_preset(name: str, text: str) -> Any:
     """Help of a setting that the preset fills in; one number where it is the same for all presets of a method."""
     parts = []
     for method, presets in PRESETS.items():
-        values = {preset: f"{chosen[name]:g}" for preset, chosen in presets.items()}
+        values = {preset: str(chosen[name]) for preset, chosen in presets.items()}
         same = len(set(values.values())) == 1
         parts.append(f"{method} " + (values["fast"] if same else ", ".join(" ".join(pair) for pair in values.items())))
     return tyro.conf.arg(help=f"{text} None: by preset ({'; '.join(parts)}).")
@@ -54,10 +54,10 @@ class DenoiseSettings:
         ),
     ] = "auto"
     network: Annotated[
-        Literal["auto", "stack", "puca", "lg-bpn", "unet"],
+        Literal["auto", "stack", "puca", "lg-bpn"],
         _help(
-            "Network of bsn: stack = small, for CPUs; puca = PUCA, blind to one pixel; lg-bpn = LG-BPN, blind to a "
-            "square; unet = a U-Net that sees neighboring slices only. auto = by noise and device."
+            "Network of bsn: stack = small, for CPUs, any blind spot; puca = PUCA, blind to one pixel; lg-bpn = "
+            "LG-BPN, blind to a square. auto = by noise and device."
         ),
     ] = "auto"
     context: Annotated[
@@ -66,7 +66,10 @@ class DenoiseSettings:
     ] = None
     blind_spot: Annotated[
         int | None,
-        _help("Side in pixels of the square that bsn does not see, an odd number. None: by the measured correlation."),
+        _help(
+            "Side in pixels of the square that bsn does not see, an odd number; 0 is the whole slice (it then sees its "
+            "neighbors only). None: by the measured correlation."
+        ),
     ] = None
     stride: Annotated[
         int | None,
@@ -79,8 +82,9 @@ class DenoiseSettings:
         int, _help("Random-replacing refinement of bsn (R3): number of masks, 8 is usual; 0 for none.")
     ] = 0
     augment_inference: Annotated[
-        bool, _help("Denoise each slice in its eight orientations and take the mean; eight times the time.")
-    ] = False
+        bool | None,
+        _by_preset("augment_inference", "Denoise each slice in its eight orientations and take the mean."),
+    ] = None
     stabilize: Annotated[
         Literal["auto", "off"],
         _help("Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back."),
@@ -89,6 +93,13 @@ class DenoiseSettings:
         int | None,
         _help("Axis (0, 1, 2) along which slices are paired. None: the axis the slices were acquired along."),
     ] = None
+    axes: Annotated[
+        Literal["auto", "one", "all"],
+        _help(
+            "Whether bsn sees slices along one axis or along all three, whose mean it then takes. auto = all where "
+            "voxels are nearly cubes and noise is white."
+        ),
+    ] = "auto"
     distance: Annotated[
         int | None,
         _help("Slices from one to its partner. None: the smallest of 1 to 3 at which their noise is independent."),
@@ -149,8 +160,10 @@ class DenoiseSettings:
             raise InputError(f"got axis = {self.axis}; expected 0, 1 or 2")
         if self.context not in (None, 0, 2, 4):
             raise InputError(f"got context = {self.context}; expected 0, 2 or 4 neighboring slices")
-        if self.blind_spot is not None and not (self.blind_spot >= 1 and self.blind_spot % 2 == 1):
-            raise InputError(f"got blind-spot = {self.blind_spot}; expected an odd number of pixels")
+        if self.blind_spot is not None and not (self.blind_spot == 0 or (self.blind_spot > 0 and self.blind_spot % 2)):
+            raise InputError(
+                f"got blind-spot = {self.blind_spot}; expected an odd number of pixels, or 0 for the slice"
+            )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(choices)}")
@@ -164,7 +177,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("auto", *PRESETS),
     "preset": ("fast", "balanced", "best"),
     "pairing": ("auto", "neighbor", "slice-blind", "repeat"),
-    "network": ("auto", "stack", "puca", "lg-bpn", "unet"),
+    "network": ("auto", "stack", "puca", "lg-bpn"),
+    "axes": ("auto", "one", "all"),
     "stabilize": ("auto", "off"),
 }
 

@@ -24,6 +24,7 @@ from monai_diffdenoise.inferers import (
     VolumeSliceInferer,
 )
 from monai_diffdenoise.losses import NeighborSliceLoss, WeightedLoss
+from monai_diffdenoise.pipeline.all_axes import denoise_along, turned
 from monai_diffdenoise.pipeline.channel_noise import ChannelNoise
 from monai_diffdenoise.pipeline.fuse_channel import fuse_channel
 from monai_diffdenoise.pipeline.networks import make_network
@@ -84,7 +85,7 @@ class ZeroShot:
         digest = hashlib.sha256(self.settings.to_json(without=_UNTRAINED).encode())
         plan = self.plan
         chosen = (plan.method, plan.pairing, plan.axis, plan.distance, plan.network, plan.context, plan.blind_spot)
-        digest.update(repr((*chosen, plan.stride, plan.stabilizer)).encode())
+        digest.update(repr((*chosen, plan.axes, plan.stride, plan.stabilizer)).encode())
         digest.update(array_digest(self.image, self.slice_axis).encode())
         return digest.hexdigest()
 
@@ -118,7 +119,8 @@ class ZeroShot:
     def infer(self, network: nn.Module, out: torch.Tensor) -> torch.Tensor:
         """Denoise every slice of ``work`` into ``out``, (C, X, Y, Z)."""
         inferer = self._inferer(lambda done, total: self._report("denoising", done, total))
-        return inferer.denoise(self.work, self._around(network), self.scalings, out)
+        around = self._around(network)
+        return denoise_along(inferer, self.plan.axes, self.work, around, self.scalings, out, self.slice_axis)
 
     def fuse(
         self, denoised: torch.Tensor, out: torch.Tensor, share_out: torch.Tensor | None = None
@@ -159,7 +161,7 @@ class ZeroShot:
         weight = self.noise.weight(channel)[part][0] if matched else None
 
         def denoise(noisy: torch.Tensor) -> torch.Tensor:
-            denoised = inferer.denoise(noisy, run, [unit])
+            denoised = denoise_along(inferer, self.plan.axes, noisy, run, [unit], torch.empty_like(noisy))
             if self.settings.fusion:
                 images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
                 fuse_channel(self.plan, *images, units=self.scalings[channel])
@@ -177,7 +179,7 @@ class ZeroShot:
         if self.plan.pairing != "blind":
             return FlipRotateMean(network) if s.augment_inference else network
         stride = self.plan.stride if s.inference_stride is None else s.inference_stride
-        blind = BlindSpotInferer(stride=stride, repeats=s.refine, augment=s.augment_inference, seed=s.seed)
+        blind = BlindSpotInferer(stride=stride, repeats=s.refine, augment=bool(s.augment_inference), seed=s.seed)
         return blind.wrap(network)
 
     def training_volumes(self) -> list[dict[str, Any]]:
@@ -189,10 +191,12 @@ class ZeroShot:
             return [{"image": self._channels(chosen), "scaling": self.scalings[0]}]
         volumes: list[dict[str, Any]] = []
         for step, c in enumerate(chosen):
-            volume = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
+            volume: dict[str, Any] = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
             if self.plan.pairing == "neighbor":
                 volume["weight"] = self.noise.weight(c, (step, used))
             volumes.append(volume)
+            for other in self.plan.axes[1:]:
+                volumes.append({**volume, "image": turned(volume["image"], self.plan.axis, other)})
         return volumes
 
     def _channels(self, chosen: list[int]) -> torch.Tensor:
