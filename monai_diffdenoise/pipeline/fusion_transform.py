@@ -56,7 +56,7 @@ class PosteriorFusiond(MapTransform):
         except InputError as error:
             logging.getLogger(__name__).warning("no fusion with the noisy volume: %s", error)
             return result
-        settings = resolve(settings, plan.method)
+        settings = resolve(settings, plan.preset_of)
         job = ZeroShot(volume.image.as_tensor(), plan, settings, torch.device("cpu"), slice_axis=2)
         for key in self.key_iterator(result):
             denoised = data[key]

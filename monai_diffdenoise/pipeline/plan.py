@@ -17,6 +17,7 @@ from monai_diffdenoise.pipeline.damage import refuse_outliers
 from monai_diffdenoise.pipeline.further_axes import further_axes
 from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice, advise, measure_volume
 from monai_diffdenoise.pipeline.planes import as_stack
+from monai_diffdenoise.pipeline.presets import PRESETS
 from monai_diffdenoise.pipeline.run_sigma import run_sigma
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.pipeline.slice_pairs import SlicePairs, look_at_slices, plan_repeats
@@ -83,6 +84,11 @@ class Plan:
             "repeat": RepeatPair,
         }
         return kinds[self.pairing](axis=self.axis, distance=self.distance)
+
+    @property
+    def preset_of(self) -> str:
+        """Whose presets it takes."""
+        return self.network if self.network in PRESETS else self.method
 
     @property
     def axes(self) -> tuple[int, ...]:

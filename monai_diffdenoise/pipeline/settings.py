@@ -174,7 +174,7 @@ class DenoiseSettings:
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "method": ("auto", *PRESETS),
+    "method": ("auto", "ns-n2n", "bsn"),
     "preset": ("fast", "balanced", "best"),
     "pairing": ("auto", "neighbor", "slice-blind", "repeat"),
     "network": ("auto", "stack", "puca", "lg-bpn"),
@@ -183,16 +183,16 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def resolve(settings: DenoiseSettings, method: str = "ns-n2n") -> DenoiseSettings:
+def resolve(settings: DenoiseSettings, preset_of: str = "ns-n2n") -> DenoiseSettings:
     """Check all values, and replace every None that the preset stands for.
 
     Args:
         settings: what the user asked for.
-        method: whose preset; that of the plan.
+        preset_of: whose preset, a key of ``PRESETS``; the plan's ``preset_of``.
 
     Raises:
         InputError: for a value out of its range.
     """
     settings.check()
-    values = PRESETS[method][settings.preset]
+    values = PRESETS[preset_of][settings.preset]
     return replace(settings, **{name: value for name, value in values.items() if getattr(settings, name) is None})

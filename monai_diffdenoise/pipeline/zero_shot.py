@@ -176,7 +176,7 @@ class ZeroShot:
     def _around(self, network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
         """The network with all that is done around it once it is trained."""
         s = self.settings
-        if self.plan.pairing != "blind":
+        if self.plan.pairing != "blind" or self.plan.blind_spot is None:
             return FlipRotateMean(network) if s.augment_inference else network
         stride = self.plan.stride if s.inference_stride is None else s.inference_stride
         blind = BlindSpotInferer(stride=stride, repeats=s.refine, augment=bool(s.augment_inference), seed=s.seed)

@@ -26,6 +26,7 @@ class TinyBlind(nn.Module):
         channels: int,
         context_channels: int = 0,
         blind_spot: tuple[int, int] = (1, 1),
+        blind_shape: str = "square",
     ) -> None:
         super().__init__()
         self.in_channels = in_channels

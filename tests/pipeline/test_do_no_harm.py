@@ -34,7 +34,9 @@ def job(noise: float, kind: str = "gaussian", slices: int = 16, **changes) -> Ze
     volume = volume_from_array(image[None], slice_axis=2)
     settings = DenoiseSettings(**changes)
     plan = make_plan(volume, settings)
-    made = ZeroShot(volume.image.as_tensor(), plan, resolve(settings, plan.method), torch.device("cpu"), slice_axis=2)
+    made = ZeroShot(
+        volume.image.as_tensor(), plan, resolve(settings, plan.preset_of), torch.device("cpu"), slice_axis=2
+    )
     made.scores = {"pair_error": 1.0, "input_error": 2.0}
     return made
 
