@@ -53,6 +53,7 @@ class Plan:
         stabilizer: kind and parameters of the variance stabilization; None for none.
         sigma: noise standard deviation that the run works with, in input units; None where it could not be measured.
         matched: whether slices at ``distance`` show the same anatomy, so that they can be compared.
+        local_noise: whether fusion takes the level of the noise place by place from them.
     """
 
     method: str
@@ -73,6 +74,7 @@ class Plan:
     stabilizer: dict[str, Any] | None = None
     sigma: float | None = None
     matched: bool = True
+    local_noise: bool = True
 
     def make_pairing(self) -> Pairing:
         """The transform that makes the pairs."""
@@ -124,48 +126,49 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
         pairs = SlicePairs(axis, 1, False, "", reason)
     else:
         pairs = look_at_slices(volume, settings)
-    method, reasons = choose_method(settings, pairs)
-    if method == "ns-n2n" and settings.pairing != "repeat" and not pairs.close:
-        raise InputError(pairs.message)
-    not_measured = ""
+    unknown = ""
     if noise is None:
         try:
             noise = measure_volume(volume, _VOXELS, pairs.axis)
         except InputError as error:
-            if method == "bsn":
-                raise
             # too small to measure as a whole; its slices could be compared all the same
-            not_measured = f"noise was not measured: {error}"
-    plan = (
-        _neighbors(settings, pairs) if noise is None or method == "ns-n2n" else _blind(volume, settings, pairs, noise)
-    )
-    warnings = plan.warnings
-    if not_measured:
-        warnings += (not_measured,)
-    if noise is None:
-        simple = None if pairs.measurement is None else pairs.measurement.sigma
-        return replace(plan, reasons=(*reasons, *plan.reasons), warnings=warnings, sigma=simple)
-    if not noise.certain:
-        warnings += ("noise could not be told from anatomy: its measured level is an upper bound",)
+            unknown = str(error)
+    choice = choose_method(volume, settings, pairs, noise)
+    if choice.pairing in ("neighbor", "slice-blind") and not pairs.close:
+        raise InputError(pairs.message)
+    if choice.method == "bsn":
+        if noise is None:
+            raise InputError(unknown)
+        plan = _blind(volume, settings, pairs, noise)
+    elif choice.pairing == "repeat":
+        plan = Plan("ns-n2n", "repeat", pairs.axis, 1, (), (), None)
+    else:
+        warnings = (pairs.message,) if pairs.message else ()
+        plan = Plan("ns-n2n", choice.pairing, pairs.axis, pairs.distance, (), warnings, pairs.measurement)
+    first = [reason for reason in (choice.reason, "" if choice.method == "bsn" else pairs.reason) if reason]
+    return _with_noise(replace(plan, reasons=(*first, *plan.reasons)), settings, pairs, noise, unknown)
+
+
+def _with_noise(
+    plan: Plan, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement | None, unknown: str
+) -> Plan:
+    """What the noise asks of every method: its strength, stabilization, fusion."""
     simple = None if pairs.measurement is None else pairs.measurement.sigma
-    stabilizer, why = choose_stabilizer(settings, advise(noise))
-    bands = () if noise.spectrum.white else ("fusion by bands of frequency: noise is correlated in the plane",)
+    if noise is None:
+        return replace(plan, warnings=(*plan.warnings, f"noise was not measured: {unknown}"), sigma=simple)
+    uncertain = "noise could not be told from anatomy: its measured level is an upper bound"
+    stabilizer, why = choose_stabilizer(settings, noise, advise(noise))
+    bands = "" if noise.spectrum.white else "fusion by bands of frequency: noise is correlated in the plane"
     return replace(
         plan,
-        reasons=(*reasons, *plan.reasons, *((why,) if why else ()), *bands),
-        warnings=warnings,
+        reasons=(*plan.reasons, *(reason for reason in (why, bands) if reason)),
+        warnings=plan.warnings if noise.certain else (*plan.warnings, uncertain),
         noise=noise.to_json(),
         advice=advise(noise),
         fusion="bands" if bands else "local",
         stabilizer=stabilizer,
         sigma=run_sigma(noise, simple if pairs.close else None),
     )
-
-
-def _neighbors(settings: DenoiseSettings, pairs: SlicePairs) -> Plan:
-    warnings = (pairs.message,) if pairs.message else ()
-    pairing = "neighbor" if settings.pairing == "auto" else settings.pairing
-    return Plan("ns-n2n", pairing, pairs.axis, pairs.distance, (pairs.reason,), warnings, pairs.measurement)
 
 
 def _blind(volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement) -> Plan:
@@ -187,4 +190,5 @@ def _blind(volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: 
         others=others,
         stride=chosen.stride,
         matched=pairs.close,
+        local_noise=pairs.close and (noise.variation is None or noise.variation.varies),
     )

@@ -86,8 +86,11 @@ class DenoiseSettings:
         _by_preset("augment_inference", "Denoise each slice in its eight orientations and take the mean."),
     ] = None
     stabilize: Annotated[
-        Literal["auto", "off"],
-        _help("Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back."),
+        Literal["auto", "on", "off"],
+        _help(
+            "Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back. auto "
+            "= where its law is certain; on = also where it is not."
+        ),
     ] = "auto"
     axis: Annotated[
         int | None,
@@ -179,7 +182,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "pairing": ("auto", "neighbor", "slice-blind", "repeat"),
     "network": ("auto", "stack", "puca", "lg-bpn"),
     "axes": ("auto", "one", "all"),
-    "stabilize": ("auto", "off"),
+    "stabilize": ("auto", "on", "off"),
 }
 
 

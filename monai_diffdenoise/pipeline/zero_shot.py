@@ -134,7 +134,7 @@ class ZeroShot:
                 self.plan,
                 self.work[c],
                 denoised[c],
-                self.noise.weight(c)[0] if self.noise.matched else None,
+                self.noise.weight(c)[0] if self.noise.local else None,
                 self.noise.sigma(c),
                 self.scalings[c],
                 out[c],
@@ -157,8 +157,8 @@ class ZeroShot:
         """
         inferer, unit = self._inferer(None), AffineScaling(0.0, 1.0)
         run = self._around(network)
-        matched = self.settings.fusion and self.noise.matched
-        weight = self.noise.weight(channel)[part][0] if matched else None
+        local = self.settings.fusion and self.noise.local
+        weight = self.noise.weight(channel)[part][0] if local else None
 
         def denoise(noisy: torch.Tensor) -> torch.Tensor:
             denoised = denoise_along(inferer, self.plan.axes, noisy, run, [unit], torch.empty_like(noisy))
