@@ -20,15 +20,17 @@ class BlindPlan:
     """One choice for each part of a blind-spot network.
 
     Args:
-        network: "stack", "puca", "lg-bpn" or "unet".
-        blind_spot: height and width in pixels of what it does not see.
+        network: "stack", "puca" or "lg-bpn".
+        blind_spot: height and width in pixels of what it does not see; None for the whole slice.
+        stride: of its pixel shuffle; 1 for none.
         context: neighboring slices that it sees whole.
         reasons: one sentence for each choice.
         warnings: what the user should know.
     """
 
     network: str
-    blind_spot: tuple[int, int]
+    blind_spot: tuple[int, int] | None
+    stride: int
     context: int
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -45,35 +47,57 @@ def plan_blind_spot(settings: DenoiseSettings, pairs: SlicePairs, advice: NoiseA
     Raises:
         InputError: more neighbors were asked for than there are.
     """
+    context, near, warnings = _context(settings, pairs)
+    spot, why_spot = _spot(settings, advice, context)
+    network, why = _network(settings, spot)
     # a square, since training turns patches by 90 degrees
     measured = max(advice.blind_spot)
-    side = settings.blind_spot if settings.blind_spot is not None else measured
-    spot = "asked for" if settings.blind_spot is not None else advice.reasons["blind_spot_network"].partition(": ")[2]
-    context, near, warnings = _context(settings, pairs)
-    network, why = _network(settings, side)
-    if network == "unet" and not context:
-        raise InputError("got network unet, which sees neighboring slices only, and no neighbors to see: choose stack")
-    blind = f"blind to {side} x {side} pixels: {spot}"
-    if side < measured:
+    reasons = [why, why_spot, near]
+    stride = settings.stride or (advice.stride if network == "puca" else 1)
+    if stride > 1:
+        reasons.append(f"pixel shuffle of {stride}: asked for" if settings.stride else advice.reasons["stride"])
+    # the nearest pixel that is seen, against the farthest whose noise is correlated
+    if spot is not None and stride * (spot // 2 + 1) <= measured // 2:
         warnings += (
-            f"noise is correlated over {measured} x {measured} pixels and the blind spot is {side} x {side}: the part "
+            f"noise is correlated over {measured} x {measured} pixels and the blind spot is {spot} x {spot}: the part "
             "that the network can see will stay in the image",
         )
-    return BlindPlan(network, (side, side), context, (why, blind, near), warnings)
+    return BlindPlan(network, None if spot is None else (spot, spot), stride, context, tuple(reasons), warnings)
 
 
-def _network(settings: DenoiseSettings, side: int) -> tuple[str, str]:
-    if settings.network == "puca" and side > 1:
+def _spot(settings: DenoiseSettings, advice: NoiseAdvice, context: int) -> tuple[int | None, str]:
+    """Side of the blind square, None for the whole slice, and why."""
+    side = max(advice.blind_spot)
+    if settings.blind_spot == 0:
+        if not context:
+            raise InputError(
+                "got blind-spot = 0, which leaves the neighboring slices only, and none to see: set it to 1"
+            )
+        return None, "blind to the whole slice: asked for"
+    if settings.blind_spot is not None:
+        return settings.blind_spot, f"blind to {settings.blind_spot} x {settings.blind_spot} pixels: asked for"
+    if settings.network == "puca":
+        return 1, "blind to one pixel: PUCA is"
+    why = advice.reasons["blind_spot_network"].rpartition(": ")[2]
+    if side > 1 and context and settings.network != "lg-bpn":
+        return None, f"blind to the whole slice, neighbors tell more: {why}"
+    return side, f"blind to {side} x {side} pixels: {why}"
+
+
+def _network(settings: DenoiseSettings, spot: int | None) -> tuple[str, str]:
+    if (settings.network == "puca" and spot != 1) or (settings.network == "lg-bpn" and spot is None):
+        what = "the whole slice" if spot is None else f"{spot} x {spot} pixels"
         raise InputError(
-            f"got network puca, which is blind to one pixel, for noise that needs {side} x {side}: choose lg-bpn or "
-            "stack, or set the blind spot to 1"
+            f"got network {settings.network} and a blind spot of {what}, which it does not have: choose stack"
         )
     if settings.network != "auto":
         return settings.network, f"network {settings.network}: asked for"
+    if spot is None:
+        return "stack", "network stack: it can leave its own slice out"
     if default_device(settings.device).type == "cpu":
         return "stack", "network stack: small enough for a CPU"
-    if side == 1:
-        return "puca", "network puca: noise is white, and there is a GPU"
+    if spot == 1:
+        return "puca", "network puca: blind to one pixel, and there is a GPU"
     return "lg-bpn", "network lg-bpn: noise is correlated, and there is a GPU"
 
 

@@ -53,6 +53,11 @@ class ChannelNoise:
         """Whether neighboring slices can tell how strong the noise is from place to place."""
         return self.plan.pairing != "repeat" and self.plan.matched
 
+    @property
+    def local(self) -> bool:
+        """Whether they are asked to; else its level follows the signal by the measured law."""
+        return self.matched and self.plan.local_noise
+
     def normalised(self, channel: int) -> torch.Tensor:
         """A normalised copy of a channel (1, *S); let go of it soon."""
         return normalised(self.image[channel : channel + 1], self.scalings[channel], self.slice_axis)

@@ -1,31 +1,64 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which method suits a volume."""
+"""Which method suits a volume, and what it learns from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from monai_diffdenoise.analysis import NoiseMeasurement
+from monai_diffdenoise.data.volume import Volume
+from monai_diffdenoise.pipeline.repeats import repeats_one_image
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.pipeline.slice_pairs import SlicePairs
 
-__all__ = ["choose_method"]
+__all__ = ["Choice", "choose_method"]
 
 
-def choose_method(settings: DenoiseSettings, pairs: SlicePairs) -> tuple[str, tuple[str, ...]]:
-    """Choose "ns-n2n" or "bsn".
+@dataclass(frozen=True)
+class Choice:
+    """A method, its pairs, and why.
 
     Args:
+        method: "ns-n2n" or "bsn".
+        pairing: "neighbor", "slice-blind", "repeat" or "blind".
+        reason: one sentence; empty where the user named the method.
+    """
+
+    method: str
+    pairing: str
+    reason: str = ""
+
+
+def choose_method(
+    volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement | None
+) -> Choice:
+    """Choose for a volume.
+
+    Args:
+        volume: with three spatial axes.
         settings: what the user asked for; a pairing of ns-n2n is also a choice of the method.
         pairs: what the slices are good for.
-
-    Returns:
-        the method, and why, unless the user named it.
+        noise: of the volume; None where it could not be measured.
     """
-    if settings.method != "auto":
-        return settings.method, ()
+    pairing = "neighbor" if settings.pairing == "auto" else settings.pairing
+    if settings.method == "bsn":
+        return Choice("bsn", "blind")
+    if settings.method == "ns-n2n":
+        return Choice("ns-n2n", pairing)
     if settings.pairing != "auto":
-        return "ns-n2n", (f"method ns-n2n: pairing {settings.pairing} was asked for",)
+        return Choice("ns-n2n", pairing, f"method ns-n2n: pairing {pairing} was asked for")
     if settings.network != "auto" or settings.blind_spot is not None or settings.context is not None:
-        return "bsn", ("method bsn: something of a blind-spot network was asked for",)
-    if not pairs.close:
-        return "bsn", (f"method bsn, slice by slice: {pairs.message}",)
-    return "ns-n2n", ("method ns-n2n: neighboring slices show the same anatomy",)
+        return Choice("bsn", "blind", "method bsn: something of a blind-spot network was asked for")
+    if noise is None and pairs.close:
+        return Choice("ns-n2n", "neighbor", "method ns-n2n: slices can be compared, all else could not be measured")
+    if pairs.independent and pairs.deep:
+        why = "neighboring slices show the same anatomy, and their noise is independent"
+        return Choice("bsn", "blind", f"method bsn: {why}")
+    same, change = (False, "") if noise is None else repeats_one_image(volume, noise.sigma)
+    if same:
+        return Choice("ns-n2n", "repeat", f"method ns-n2n on repeats: {change}")
+    seen = f"; {change}" if change else ""
+    if pairs.close:
+        return Choice("ns-n2n", "neighbor", f"method ns-n2n: {pairs.message or 'there are few slices'}{seen}")
+    return Choice("bsn", "blind", f"method bsn, slice by slice: {pairs.message}{seen}")

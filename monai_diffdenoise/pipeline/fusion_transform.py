@@ -25,8 +25,8 @@ __all__ = ["PosteriorFusiond"]
 class PosteriorFusiond(MapTransform):
     """Give back to a denoised volume what was removed beyond the measured noise, as ``diffdenoise denoise`` does.
 
-    A volume whose noise cannot be measured between its slices (one slice, slices too far apart) passes unchanged, and
-    the log says so.
+    The noise is measured between slices where they can be compared, else within them. A volume whose noise cannot be
+    measured (too small, or none in it) passes unchanged, and the log says so.
 
     Args:
         keys: where the denoised volumes are, (C, X, Y, slices) in the units of the scan.
@@ -49,13 +49,14 @@ class PosteriorFusiond(MapTransform):
         result = dict(data)
         if not self.enabled:
             return result
-        settings = resolve(DenoiseSettings(method="ns-n2n", axis=2))
+        settings = DenoiseSettings(axis=2, stabilize="off")
         volume = volume_from_array(data[self.noisy_key], slice_axis=2)
         try:
             plan = make_plan(volume, settings)
         except InputError as error:
             logging.getLogger(__name__).warning("no fusion with the noisy volume: %s", error)
             return result
+        settings = resolve(settings, plan.preset_of)
         job = ZeroShot(volume.image.as_tensor(), plan, settings, torch.device("cpu"), slice_axis=2)
         for key in self.key_iterator(result):
             denoised = data[key]

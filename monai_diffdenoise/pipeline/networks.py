@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from monai_diffdenoise.inferers import PixelShuffled
 from monai_diffdenoise.networks import ResidualDenoiser
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
@@ -25,7 +26,7 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
         pairing: the plan's, which says how many channels the network sees.
     """
     channels = int(settings.channels or 0)
-    if plan.network in ("residual", "unet"):
+    if plan.network == "residual":
         return ResidualDenoiser(
             in_channels=pairing.in_channels,
             channels=channels,
@@ -39,6 +40,11 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
         "channels": channels,
         "context_channels": plan.context,
     }
+    return PixelShuffled(_blind(plan, shape), plan.stride) if plan.stride > 1 else _blind(plan, shape)
+
+
+def _blind(plan: Plan, shape: dict[str, Any]) -> nn.Module:
+    # each loads when it is asked for: they bring MONAI's networks with them
     if plan.network == "puca":
         from monai_diffdenoise.networks.nets.puca import PUCA
 
@@ -46,7 +52,7 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
     if plan.network == "lg-bpn":
         from monai_diffdenoise.networks.nets.lgbpn import LGBPN
 
-        return LGBPN(**shape, blind_spot=plan.blind_spot)
+        return LGBPN(**shape, blind_spot=plan.blind_spot, blind_shape="square")
     from monai_diffdenoise.networks.nets.blind_stack import BlindStack
 
-    return BlindStack(**shape, blind_spot=plan.blind_spot)
+    return BlindStack(**shape, spot=plan.blind_spot)

@@ -43,18 +43,21 @@ class NoiseAdvice:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def measure_volume(volume: Volume, voxels: int = 1 << 23) -> NoiseMeasurement:
+def measure_volume(volume: Volume, voxels: int = 1 << 23, axis: int | None = None) -> NoiseMeasurement:
     """Measure the noise of a volume's middle time point.
 
     Args:
         volume: as read.
         voxels: about how many of a large volume are looked at; each takes some 60 bytes of memory.
+        axis: spatial axis of the slices; None: the volume's own.
 
     Raises:
         InputError: there is no noise, or the volume is too small to measure.
     """
-    axis = volume.slice_axis if volume.spatial_dims == 3 else -1
-    return measure_noise(volume.image.as_tensor(), axis, repeats=volume.channels == "time", voxels=voxels)
+    own = volume.slice_axis if volume.spatial_dims == 3 else -1
+    return measure_noise(
+        volume.image.as_tensor(), own if axis is None else axis, repeats=volume.channels == "time", voxels=voxels
+    )
 
 
 def advise(noise: NoiseMeasurement) -> NoiseAdvice:

@@ -12,9 +12,12 @@ from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.blind_plan import plan_blind_spot
 from monai_diffdenoise.pipeline.choose_method import choose_method
+from monai_diffdenoise.pipeline.choose_stabilizer import choose_stabilizer
 from monai_diffdenoise.pipeline.damage import refuse_outliers
+from monai_diffdenoise.pipeline.further_axes import further_axes
 from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice, advise, measure_volume
 from monai_diffdenoise.pipeline.planes import as_stack
+from monai_diffdenoise.pipeline.presets import PRESETS
 from monai_diffdenoise.pipeline.run_sigma import run_sigma
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.pipeline.slice_pairs import SlicePairs, look_at_slices, plan_repeats
@@ -41,12 +44,16 @@ class Plan:
         measurement: what the pairing of slices rests on; None where they were not compared.
         noise: what was measured of the noise, as plain types; None where it could not be.
         advice: what the noise asks of a denoiser; None where it could not be measured.
-        network: "residual", "stack", "puca", "lg-bpn" or "unet".
+        network: "residual", "stack", "puca" or "lg-bpn".
         context: neighboring slices that a blind-spot network sees whole.
-        blind_spot: height and width in pixels of what a blind-spot network does not see.
+        blind_spot: height and width in pixels of what a blind-spot network does not see; None for the whole slice.
+        others: further axes along which the network learns and denoises.
+        stride: of the network's pixel shuffle; 1 for none.
+        fusion: "local", or "bands" of frequency for correlated noise.
         stabilizer: kind and parameters of the variance stabilization; None for none.
         sigma: noise standard deviation that the run works with, in input units; None where it could not be measured.
         matched: whether slices at ``distance`` show the same anatomy, so that they can be compared.
+        local_noise: whether fusion takes the level of the noise place by place from them.
     """
 
     method: str
@@ -60,10 +67,14 @@ class Plan:
     advice: NoiseAdvice | None = None
     network: str = "residual"
     context: int = 0
-    blind_spot: tuple[int, int] = (1, 1)
+    blind_spot: tuple[int, int] | None = (1, 1)
+    others: tuple[int, ...] = ()
+    stride: int = 1
+    fusion: str = "local"
     stabilizer: dict[str, Any] | None = None
     sigma: float | None = None
     matched: bool = True
+    local_noise: bool = True
 
     def make_pairing(self) -> Pairing:
         """The transform that makes the pairs."""
@@ -77,16 +88,24 @@ class Plan:
         return kinds[self.pairing](axis=self.axis, distance=self.distance)
 
     @property
+    def preset_of(self) -> str:
+        """Whose presets it takes."""
+        return self.network if self.network in PRESETS else self.method
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """All axes along which the network sees slices."""
+        return (self.axis, *self.others)
+
+    @property
     def summary(self) -> str:
         """What will be done, in one line."""
         if self.pairing != "blind":
-            network = "" if self.method == "ns-n2n" else f"network {self.network}, "
-            return f"{self.method}, {network}{self.pairing} pairs along axis {self.axis}, distance {self.distance}"
-        seen = f"with {self.context} neighbors along axis {self.axis}, distance {self.distance}"
-        return (
-            f"{self.method}, network {self.network}, blind to {self.blind_spot[0]} x {self.blind_spot[1]} pixels, "
-            f"{seen if self.context else 'slice by slice'}"
-        )
+            return f"{self.method}, {self.pairing} pairs along axis {self.axis}, distance {self.distance}"
+        axes = f"axis {self.axis}" if not self.others else f"axes {', '.join(map(str, self.axes))}"
+        seen = f"with {self.context} neighbors along {axes}, distance {self.distance}"
+        spot = "its slice" if self.blind_spot is None else f"{self.blind_spot[0]} x {self.blind_spot[1]} pixels"
+        return f"{self.method}, network {self.network}, blind to {spot}, {seen if self.context else 'slice by slice'}"
 
 
 def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement | None = None) -> Plan:
@@ -107,50 +126,59 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
         pairs = SlicePairs(axis, 1, False, "", reason)
     else:
         pairs = look_at_slices(volume, settings)
-    method, reasons = choose_method(settings, pairs)
-    if method == "ns-n2n" and settings.pairing != "repeat" and not pairs.close:
-        raise InputError(pairs.message)
-    not_measured = ""
+    unknown = ""
     if noise is None:
         try:
-            noise = measure_volume(volume, _VOXELS)
+            noise = measure_volume(volume, _VOXELS, pairs.axis)
         except InputError as error:
-            if method == "bsn":
-                raise
             # too small to measure as a whole; its slices could be compared all the same
-            not_measured = f"noise was not measured: {error}"
-    plan = _neighbors(settings, pairs) if noise is None or method == "ns-n2n" else _blind(settings, pairs, noise)
-    warnings = plan.warnings
-    if not_measured:
-        warnings += (not_measured,)
-    if noise is None:
-        simple = None if pairs.measurement is None else pairs.measurement.sigma
-        return replace(plan, reasons=(*reasons, *plan.reasons), warnings=warnings, sigma=simple)
-    if not noise.certain:
-        warnings += ("noise could not be told from anatomy: its measured level is an upper bound",)
+            unknown = str(error)
+    choice = choose_method(volume, settings, pairs, noise)
+    if choice.pairing in ("neighbor", "slice-blind") and not pairs.close:
+        raise InputError(pairs.message)
+    if choice.method == "bsn":
+        if noise is None:
+            raise InputError(unknown)
+        plan = _blind(volume, settings, pairs, noise)
+    elif choice.pairing == "repeat":
+        plan = Plan("ns-n2n", "repeat", pairs.axis, 1, (), (), None)
+    else:
+        warnings = (pairs.message,) if pairs.message else ()
+        plan = Plan("ns-n2n", choice.pairing, pairs.axis, pairs.distance, (), warnings, pairs.measurement)
+    first = [reason for reason in (choice.reason, "" if choice.method == "bsn" else pairs.reason) if reason]
+    return _with_noise(replace(plan, reasons=(*first, *plan.reasons)), settings, pairs, noise, unknown)
+
+
+def _with_noise(
+    plan: Plan, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement | None, unknown: str
+) -> Plan:
+    """What the noise asks of every method: its strength, stabilization, fusion."""
     simple = None if pairs.measurement is None else pairs.measurement.sigma
+    if noise is None:
+        return replace(plan, warnings=(*plan.warnings, f"noise was not measured: {unknown}"), sigma=simple)
+    uncertain = "noise could not be told from anatomy: its measured level is an upper bound"
+    stabilizer, why = choose_stabilizer(settings, noise, advise(noise))
+    bands = "" if noise.spectrum.white else "fusion by bands of frequency: noise is correlated in the plane"
     return replace(
         plan,
-        reasons=(*reasons, *plan.reasons),
-        warnings=warnings,
+        reasons=(*plan.reasons, *(reason for reason in (why, bands) if reason)),
+        warnings=plan.warnings if noise.certain else (*plan.warnings, uncertain),
         noise=noise.to_json(),
         advice=advise(noise),
+        fusion="bands" if bands else "local",
+        stabilizer=stabilizer,
         sigma=run_sigma(noise, simple if pairs.close else None),
     )
 
 
-def _neighbors(settings: DenoiseSettings, pairs: SlicePairs) -> Plan:
-    warnings = (pairs.message,) if pairs.message else ()
-    pairing = "neighbor" if settings.pairing == "auto" else settings.pairing
-    return Plan("ns-n2n", pairing, pairs.axis, pairs.distance, (pairs.reason,), warnings, pairs.measurement)
-
-
-def _blind(settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement) -> Plan:
+def _blind(volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement) -> Plan:
     chosen = plan_blind_spot(settings, pairs, advise(noise))
-    reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons)
+    fits = chosen.context > 0 and chosen.blind_spot == (1, 1) and noise.spectrum.white
+    others, why = further_axes(volume, settings, pairs, fits)
+    reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons, *((why,) if why else ()))
     return Plan(
         "bsn",
-        "slice-blind" if chosen.network == "unet" else "blind",
+        "blind",
         pairs.axis,
         pairs.distance,
         reasons,
@@ -159,5 +187,8 @@ def _blind(settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement
         network=chosen.network,
         context=chosen.context,
         blind_spot=chosen.blind_spot,
+        others=others,
+        stride=chosen.stride,
         matched=pairs.close,
+        local_noise=pairs.close and (noise.variation is None or noise.variation.varies),
     )

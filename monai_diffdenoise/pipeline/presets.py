@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a preset stands for, method by method."""
+"""What a preset stands for: by method, and by network for those that are made for GPUs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,35 @@ from typing import Any
 
 __all__ = ["PRESETS"]
 
+_SAME: dict[str, Any] = {"batch_size": 8, "augment_inference": False}
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "ns-n2n": {
-        "fast": {"iterations": 500, "channels": 8, "batch_size": 8, "patch_size": 48, "learning_rate": 4e-3},
-        "balanced": {"iterations": 1400, "channels": 8, "batch_size": 8, "patch_size": 48, "learning_rate": 4e-3},
-        "best": {"iterations": 6000, "channels": 16, "batch_size": 8, "patch_size": 48, "learning_rate": 4e-3},
+        "fast": {**_SAME, "iterations": 500, "channels": 8, "patch_size": 48, "learning_rate": 4e-3},
+        "balanced": {**_SAME, "iterations": 1400, "channels": 8, "patch_size": 48, "learning_rate": 4e-3},
+        "best": {**_SAME, "iterations": 6000, "channels": 16, "patch_size": 48, "learning_rate": 4e-3},
     },
     "bsn": {
-        "fast": {"iterations": 400, "channels": 16, "batch_size": 8, "patch_size": 48, "learning_rate": 3e-3},
-        "balanced": {"iterations": 1200, "channels": 16, "batch_size": 8, "patch_size": 48, "learning_rate": 3e-3},
-        "best": {"iterations": 6000, "channels": 32, "batch_size": 8, "patch_size": 64, "learning_rate": 2e-3},
+        "fast": {**_SAME, "iterations": 700, "channels": 8, "patch_size": 48, "learning_rate": 5e-3},
+        "balanced": {**_SAME, "iterations": 2200, "channels": 8, "patch_size": 48, "learning_rate": 5e-3},
+        "best": {
+            **_SAME,
+            "iterations": 8000,
+            "channels": 16,
+            "patch_size": 64,
+            "learning_rate": 4e-3,
+            "augment_inference": True,
+        },
+    },
+    "puca": {
+        "fast": {**_SAME, "iterations": 1500, "channels": 32, "patch_size": 64, "learning_rate": 1e-3},
+        "balanced": {**_SAME, "iterations": 6000, "channels": 64, "patch_size": 96, "learning_rate": 1e-3},
+        "best": {**_SAME, "iterations": 40000, "channels": 128, "patch_size": 120, "learning_rate": 5e-4},
+    },
+    "lg-bpn": {
+        "fast": {**_SAME, "iterations": 1500, "channels": 32, "patch_size": 64, "learning_rate": 1e-3},
+        "balanced": {**_SAME, "iterations": 6000, "channels": 64, "patch_size": 96, "learning_rate": 5e-4},
+        "best": {**_SAME, "iterations": 40000, "channels": 128, "patch_size": 120, "learning_rate": 1e-4},
     },
 }
-"""By method and preset: values for the settings that were left open. One that is set by itself wins."""
+"""By method or large network, and preset: values for settings that were left open. One that is set by itself wins."""

@@ -116,7 +116,10 @@ def _denoise_volume(
     require_room([4 * voxels, 4 * voxels // volume.image.shape[0], voxels])
     timings: dict[str, float] = {}
     plan = _timed(timings, "analysis", lambda: make_plan(stack, settings))
-    settings = resolve(settings, plan.method)
+    settings = resolve(settings, plan.preset_of)
+    if plan.stabilizer is not None:
+        # the stabilized copy, and how much was put back at each voxel
+        require_room([4 * voxels] * 3)
     if announce is not None:
         announce(plan)
     denoised = allocate(stack.image.shape, stack.slice_axis)

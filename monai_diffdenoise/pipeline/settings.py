@@ -20,7 +20,7 @@ def _by_preset(name: str, text: str) -> Any:
     """Help of a setting that the preset fills in; one number where it is the same for all presets of a method."""
     parts = []
     for method, presets in PRESETS.items():
-        values = {preset: f"{chosen[name]:g}" for preset, chosen in presets.items()}
+        values = {preset: str(chosen[name]) for preset, chosen in presets.items()}
         same = len(set(values.values())) == 1
         parts.append(f"{method} " + (values["fast"] if same else ", ".join(" ".join(pair) for pair in values.items())))
     return tyro.conf.arg(help=f"{text} None: by preset ({'; '.join(parts)}).")
@@ -54,10 +54,10 @@ class DenoiseSettings:
         ),
     ] = "auto"
     network: Annotated[
-        Literal["auto", "stack", "puca", "lg-bpn", "unet"],
+        Literal["auto", "stack", "puca", "lg-bpn"],
         _help(
-            "Network of bsn: stack = small, for CPUs; puca = PUCA, blind to one pixel; lg-bpn = LG-BPN, blind to a "
-            "square; unet = a U-Net that sees neighboring slices only. auto = by noise and device."
+            "Network of bsn: stack = small, for CPUs, any blind spot; puca = PUCA, blind to one pixel; lg-bpn = "
+            "LG-BPN, blind to a square. auto = by noise and device."
         ),
     ] = "auto"
     context: Annotated[
@@ -66,16 +66,43 @@ class DenoiseSettings:
     ] = None
     blind_spot: Annotated[
         int | None,
-        _help("Side in pixels of the square that bsn does not see, an odd number. None: by the measured correlation."),
+        _help(
+            "Side in pixels of the square that bsn does not see, an odd number; 0 is the whole slice (it then sees its "
+            "neighbors only). None: by the measured correlation."
+        ),
+    ] = None
+    stride: Annotated[
+        int | None,
+        _help("Pixel shuffle of bsn: its network sees every n-th pixel. None: 1, but for puca on correlated noise."),
+    ] = None
+    inference_stride: Annotated[
+        int | None, _help("Pixel shuffle when slices are denoised; smaller keeps more detail. None: as in training.")
+    ] = None
+    refine: Annotated[
+        int, _help("Random-replacing refinement of bsn (R3): number of masks, 8 is usual; 0 for none.")
+    ] = 0
+    augment_inference: Annotated[
+        bool | None,
+        _by_preset("augment_inference", "Denoise each slice in its eight orientations and take the mean."),
     ] = None
     stabilize: Annotated[
-        Literal["auto", "off"],
-        _help("Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back."),
+        Literal["auto", "on", "off"],
+        _help(
+            "Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back. auto "
+            "= where its law is certain; on = also where it is not."
+        ),
     ] = "auto"
     axis: Annotated[
         int | None,
         _help("Axis (0, 1, 2) along which slices are paired. None: the axis the slices were acquired along."),
     ] = None
+    axes: Annotated[
+        Literal["auto", "one", "all"],
+        _help(
+            "Whether bsn sees slices along one axis or along all three, whose mean it then takes. auto = all where "
+            "voxels are nearly cubes and noise is white."
+        ),
+    ] = "auto"
     distance: Annotated[
         int | None,
         _help("Slices from one to its partner. None: the smallest of 1 to 3 at which their noise is independent."),
@@ -122,7 +149,7 @@ class DenoiseSettings:
             "iterations": 1, "channels": 4, "levels": 1, "batch_size": 1, "patch_size": 8, "distance": 1,
             "validate_every": 1, "validation_pairs": 1, "patience": 0, "training_volumes": 1, "tile": 16,
             "inference_batch": 1, "num_workers": 0, "memory": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0,
-            "weight_decay": 0,
+            "weight_decay": 0, "stride": 1, "inference_stride": 1, "refine": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)
@@ -136,36 +163,39 @@ class DenoiseSettings:
             raise InputError(f"got axis = {self.axis}; expected 0, 1 or 2")
         if self.context not in (None, 0, 2, 4):
             raise InputError(f"got context = {self.context}; expected 0, 2 or 4 neighboring slices")
-        if self.blind_spot is not None and not (self.blind_spot >= 1 and self.blind_spot % 2 == 1):
-            raise InputError(f"got blind-spot = {self.blind_spot}; expected an odd number of pixels")
+        if self.blind_spot is not None and not (self.blind_spot == 0 or (self.blind_spot > 0 and self.blind_spot % 2)):
+            raise InputError(
+                f"got blind-spot = {self.blind_spot}; expected an odd number of pixels, or 0 for the slice"
+            )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(choices)}")
 
-    def to_json(self) -> str:
-        """All settings as one line of JSON, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
+    def to_json(self, without: tuple[str, ...] = ()) -> str:
+        """All settings but some as one line of JSON, keys sorted."""
+        return json.dumps({k: v for k, v in asdict(self).items() if k not in without}, sort_keys=True)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "method": ("auto", *PRESETS),
+    "method": ("auto", "ns-n2n", "bsn"),
     "preset": ("fast", "balanced", "best"),
     "pairing": ("auto", "neighbor", "slice-blind", "repeat"),
-    "network": ("auto", "stack", "puca", "lg-bpn", "unet"),
-    "stabilize": ("auto", "off"),
+    "network": ("auto", "stack", "puca", "lg-bpn"),
+    "axes": ("auto", "one", "all"),
+    "stabilize": ("auto", "on", "off"),
 }
 
 
-def resolve(settings: DenoiseSettings, method: str = "ns-n2n") -> DenoiseSettings:
+def resolve(settings: DenoiseSettings, preset_of: str = "ns-n2n") -> DenoiseSettings:
     """Check all values, and replace every None that the preset stands for.
 
     Args:
         settings: what the user asked for.
-        method: whose preset; that of the plan.
+        preset_of: whose preset, a key of ``PRESETS``; the plan's ``preset_of``.
 
     Raises:
         InputError: for a value out of its range.
     """
     settings.check()
-    values = PRESETS[method][settings.preset]
+    values = PRESETS[preset_of][settings.preset]
     return replace(settings, **{name: value for name, value in values.items() if getattr(settings, name) is None})

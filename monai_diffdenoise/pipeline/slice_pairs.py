@@ -45,6 +45,11 @@ class SlicePairs:
     measurement: SliceMeasurement | None = None
 
     @property
+    def deep(self) -> bool:
+        """Whether there are slices on both sides of one."""
+        return self.measurement is not None and self.measurement.num_slices > 2 * self.distance
+
+    @property
     def independent(self) -> bool:
         """Whether the noise of neighbors at this distance is independent."""
         correlation = None if self.measurement is None else self.measurement.noise_correlation

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -17,6 +17,7 @@ from monai_diffdenoise.data.volume import Volume
 from monai_diffdenoise.data.volume_list import open_volume, volume_paths
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.plan import make_plan
+from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 
@@ -24,7 +25,10 @@ __all__ = ["fingerprint", "prepare_volumes"]
 
 
 def prepare_volumes(
-    dataset_dir: str | os.PathLike[str], series: str | None = None, **settings: Any
+    dataset_dir: str | os.PathLike[str],
+    series: str | None = None,
+    pairing: Literal["neighbor", "blind"] = "neighbor",
+    **settings: Any,
 ) -> list[dict[str, torch.Tensor]]:
     """Read all volumes of a data set and make them ready for :class:`~monai_diffdenoise.data.PairDataset`.
 
@@ -35,17 +39,21 @@ def prepare_volumes(
     Args:
         dataset_dir: see :func:`~monai_diffdenoise.data.volume_paths`.
         series: which series of a DICOM folder that holds several.
+        pairing: "neighbor" for pairs of next slices (NS-N2N); "blind" for blind-spot networks, which need no weights
+            and also take 2D images and slices that have nothing in common.
         settings: of :class:`~monai_diffdenoise.pipeline.DenoiseSettings`: ``axis``, ``distance``, ``tau``,
-            ``training_volumes``; the rest has no influence here.
+            ``training_volumes``, ``context``; the rest has no influence here. With a ``context``, volumes with too few
+            slices for it are refused.
 
     Returns:
-        dictionaries with normalised ``image`` and ``weight``, both (1, X, Y, slices), all in memory.
+        dictionaries with normalised ``image`` and, for neighbors, ``weight``, both (1, X, Y, slices), all in memory.
 
     Raises:
         InputError: no volume, or one that cannot be read or not be denoised from its slices. It is named by its number,
             since names of files may be names of patients.
     """
-    chosen = resolve(DenoiseSettings(method="ns-n2n", **settings))
+    method: Literal["ns-n2n", "bsn"] = "bsn" if pairing == "blind" else "ns-n2n"
+    chosen = resolve(DenoiseSettings(method=method, stabilize="off", **settings), method)
     paths = volume_paths(dataset_dir)
     prepared = []
     for number, path in enumerate(paths, start=1):
@@ -61,6 +69,7 @@ def prepare_volumes(
 
 
 def _prepare(volume: Volume, settings: DenoiseSettings) -> list[dict[str, torch.Tensor]]:
+    volume = as_stack(volume)
     plan = make_plan(volume, settings)
     for warning in plan.warnings:
         logging.getLogger(__name__).warning("%s", warning)
@@ -73,11 +82,16 @@ def _prepare(volume: Volume, settings: DenoiseSettings) -> list[dict[str, torch.
     )
     stacks = []
     for ready in job.training_volumes():
-        arrays = {"image": ready["scaling"].apply(ready["image"]), "weight": ready["weight"].float()}
+        arrays = {"image": ready["scaling"].apply(ready["image"])}
+        if "weight" in ready:
+            arrays["weight"] = ready["weight"].float()
         last = {name: value.movedim(plan.axis + 1, -1) for name, value in arrays.items()}
-        for start in range(plan.distance):
-            stack = {name: value[..., start :: plan.distance].contiguous() for name, value in last.items()}
-            if stack["image"].shape[-1] > 1:
+        # slices without context are no neighbors of each other
+        distance = plan.distance if plan.method == "ns-n2n" or plan.context else 1
+        fewest = 2 if plan.method == "ns-n2n" else 3 if plan.context else 1
+        for start in range(distance):
+            stack = {name: value[..., start::distance].contiguous() for name, value in last.items()}
+            if stack["image"].shape[-1] >= fewest:
                 stacks.append(stack)
     return stacks
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,16 @@ from monai_diffdenoise.data.storage import allocate, drop_pages, runs
 from monai_diffdenoise.data.storage import digest as array_digest
 from monai_diffdenoise.engines import PairTraining, TrainingOptions
 from monai_diffdenoise.inferers import (
+    BlindSpotInferer,
+    FlipRotateMean,
     PairInferer,
     SymmetricPairInferer,
     VolumeSliceInferer,
-    fuse_volume,
 )
 from monai_diffdenoise.losses import NeighborSliceLoss, WeightedLoss
+from monai_diffdenoise.pipeline.all_axes import denoise_along, turned
 from monai_diffdenoise.pipeline.channel_noise import ChannelNoise
+from monai_diffdenoise.pipeline.fuse_channel import fuse_channel
 from monai_diffdenoise.pipeline.networks import make_network
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
@@ -37,14 +39,10 @@ __all__ = ["ZeroShot"]
 
 _SYMMETRIC = ("neighbor", "repeat")
 # What they are changes where and how fast something is computed, or what is done after the training.
-_UNTRAINED: dict[str, Any] = {
-    "device": "auto",
-    "tile": 512,
-    "inference_batch": 8,
-    "num_workers": 0,
-    "fusion": True,
-    "memory": None,
-}
+_UNTRAINED = (
+    *("device", "tile", "inference_batch", "inference_stride", "refine", "augment_inference", "num_workers"),
+    *("fusion", "memory"),
+)
 
 
 class ZeroShot:
@@ -84,10 +82,10 @@ class ZeroShot:
 
     def fingerprint(self) -> str:
         """Digest of all that the trained weights depend on."""
-        digest = hashlib.sha256(replace(self.settings, **_UNTRAINED).to_json().encode())
+        digest = hashlib.sha256(self.settings.to_json(without=_UNTRAINED).encode())
         plan = self.plan
         chosen = (plan.method, plan.pairing, plan.axis, plan.distance, plan.network, plan.context, plan.blind_spot)
-        digest.update(repr((*chosen, plan.stabilizer)).encode())
+        digest.update(repr((*chosen, plan.axes, plan.stride, plan.stabilizer)).encode())
         digest.update(array_digest(self.image, self.slice_axis).encode())
         return digest.hexdigest()
 
@@ -121,7 +119,8 @@ class ZeroShot:
     def infer(self, network: nn.Module, out: torch.Tensor) -> torch.Tensor:
         """Denoise every slice of ``work`` into ``out``, (C, X, Y, Z)."""
         inferer = self._inferer(lambda done, total: self._report("denoising", done, total))
-        return inferer.denoise(self.work, network, self.scalings, out)
+        around = self._around(network)
+        return denoise_along(inferer, self.plan.axes, self.work, around, self.scalings, out, self.slice_axis)
 
     def fuse(
         self, denoised: torch.Tensor, out: torch.Tensor, share_out: torch.Tensor | None = None
@@ -130,28 +129,20 @@ class ZeroShot:
 
         ``out`` may be ``denoised``. ``share_out`` takes the share of each voxel, 0 to 1, if it is given.
         """
-        shares = []
-        if share_out is not None:
-            for index in runs(denoised, self.slice_axis):
-                share_out[index] = denoised[index]
-        for c in range(denoised.shape[0]):
-            weight = self.noise.weight(c)[0] if self.noise.matched else None
-            _, share = fuse_volume(
+        shares = [
+            fuse_channel(
+                self.plan,
                 self.work[c],
                 denoised[c],
-                weight,
+                self.noise.weight(c)[0] if self.noise.local else None,
                 self.noise.sigma(c),
                 self.scalings[c],
-                self.plan.axis,
-                self.plan.distance,
                 out[c],
+                None if share_out is None else share_out[c],
                 progress=lambda done, total: drop_pages(),
             )
-            shares.append(share)
-        if share_out is not None:
-            for index in runs(out, self.slice_axis):
-                removed = self.work[index] - share_out[index]
-                share_out[index] = ((out[index] - share_out[index]) / removed).nan_to_num(0.0).clamp(0.0, 1.0)
+            for c in range(denoised.shape[0])
+        ]
         return out, sum(shares) / len(shares)
 
     def on_part(
@@ -164,15 +155,16 @@ class ZeroShot:
             channel: whose noise it is.
             part: index of the part in (1, X, Y, Z).
         """
-        inferer, unit, plan = self._inferer(None), AffineScaling(0.0, 1.0), self.plan
-        matched = self.settings.fusion and self.noise.matched
-        weight = self.noise.weight(channel)[part][0] if matched else None
+        inferer, unit = self._inferer(None), AffineScaling(0.0, 1.0)
+        run = self._around(network)
+        local = self.settings.fusion and self.noise.local
+        weight = self.noise.weight(channel)[part][0] if local else None
 
         def denoise(noisy: torch.Tensor) -> torch.Tensor:
-            denoised = inferer.denoise(noisy, network, [unit])
+            denoised = denoise_along(inferer, self.plan.axes, noisy, run, [unit], torch.empty_like(noisy))
             if self.settings.fusion:
-                sigma = self.noise.sigma(channel)
-                fuse_volume(noisy[0], denoised[0], weight, sigma, unit, plan.axis, plan.distance, denoised[0])
+                images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
+                fuse_channel(self.plan, *images, units=self.scalings[channel])
             return denoised
 
         return denoise
@@ -180,6 +172,15 @@ class ZeroShot:
     def _inferer(self, progress: Callable[[int, int], None] | None) -> VolumeSliceInferer:
         s = self.settings
         return VolumeSliceInferer(self.pairing, batch_size=s.inference_batch, tile=s.tile, amp=s.amp, progress=progress)
+
+    def _around(self, network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The network with all that is done around it once it is trained."""
+        s = self.settings
+        if self.plan.pairing != "blind" or self.plan.blind_spot is None:
+            return FlipRotateMean(network) if s.augment_inference else network
+        stride = self.plan.stride if s.inference_stride is None else s.inference_stride
+        blind = BlindSpotInferer(stride=stride, repeats=s.refine, augment=bool(s.augment_inference), seed=s.seed)
+        return blind.wrap(network)
 
     def training_volumes(self) -> list[dict[str, Any]]:
         """What the pairs are drawn from: ``image`` (C, *S), its ``scaling`` and, for neighbors, ``weight`` (1, *S)."""
@@ -190,10 +191,12 @@ class ZeroShot:
             return [{"image": self._channels(chosen), "scaling": self.scalings[0]}]
         volumes: list[dict[str, Any]] = []
         for step, c in enumerate(chosen):
-            volume = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
+            volume: dict[str, Any] = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
             if self.plan.pairing == "neighbor":
                 volume["weight"] = self.noise.weight(c, (step, used))
             volumes.append(volume)
+            for other in self.plan.axes[1:]:
+                volumes.append({**volume, "image": turned(volume["image"], self.plan.axis, other)})
         return volumes
 
     def _channels(self, chosen: list[int]) -> torch.Tensor:

@@ -51,7 +51,7 @@ def test_configuration_trains_as_the_package_does(tmp_path: Path) -> None:
     image = add_noise(make_phantom((32, 32, 8)), "gaussian", 0.05, seed=1)
     nib.save(nib.Nifti1Image(image.numpy(), np.eye(4)), tmp_path / "a.nii")
     sizes = {"iterations": 6, "validate_every": 3, "batch_size": 2, "patch_size": 16, "validation_pairs": 4}
-    settings = resolve(DenoiseSettings(distance=1, **sizes))
+    settings = resolve(DenoiseSettings(method="ns-n2n", distance=1, **sizes))
     volume = read_volume(tmp_path / "a.nii")
     job = ZeroShot(volume.image.as_tensor(), make_plan(volume, settings), settings, torch.device("cpu"))
     expected = job.train().state_dict()

@@ -28,7 +28,7 @@ def test_table_and_plan(scan, capsys):
     shown = capsys.readouterr().out
     assert "differences of slices" in shown
     assert "correlated: lag 1 0.6" in shown
-    assert "ns-n2n, neighbor pairs along axis 2" in shown
+    assert "bsn, network stack, blind to its slice, with 4 neighbors along axis 2, distance 1" in shown
     assert "lg-bpn" in shown and "pixel shuffle" in shown
 
 

@@ -20,7 +20,7 @@ from monai_diffdenoise.metrics import psnr
 
 QUICK = [
     "--iterations",
-    "120",
+    "80",
     "--channels",
     "16",
     "--patch-size",

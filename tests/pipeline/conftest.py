@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny blind-spot network in the place of the real ones, so that tests of the pipeline are about the pipeline."""
+"""A tiny blind-spot network in the place of the large ones, so that tests of the pipeline are about the pipeline."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class TinyBlind(nn.Module):
         channels: int,
         context_channels: int = 0,
         blind_spot: tuple[int, int] = (1, 1),
+        blind_shape: str = "square",
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
@@ -45,7 +46,7 @@ class TinyBlind(nn.Module):
 
 @pytest.fixture(autouse=True)
 def blind_network(monkeypatch: pytest.MonkeyPatch) -> type[TinyBlind]:
-    for module, name in (("blind_stack", "BlindStack"), ("puca", "PUCA"), ("lgbpn", "LGBPN")):
+    for module, name in (("puca", "PUCA"), ("lgbpn", "LGBPN")):
         stand_in: Any = ModuleType(module)
         setattr(stand_in, name, TinyBlind)
         monkeypatch.setitem(sys.modules, f"monai_diffdenoise.networks.nets.{module}", stand_in)

@@ -20,7 +20,15 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics import psnr
 from monai_diffdenoise.pipeline import DenoiseSettings, denoise_volume
 
-TINY = {"iterations": 4, "channels": 4, "levels": 2, "patch_size": 16, "batch_size": 2, "validate_every": 2}
+TINY = {
+    "method": "ns-n2n",
+    "iterations": 4,
+    "channels": 4,
+    "levels": 2,
+    "patch_size": 16,
+    "batch_size": 2,
+    "validate_every": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +46,7 @@ def _smooth(shape: tuple[int, int, int]) -> torch.Tensor:
 def test_a_short_run_already_removes_noise() -> None:
     clean = _smooth((48, 48, 16))
     image = add_noise(clean, "gaussian", 0.1, seed=1)
-    result = denoise(image, iterations=120, patch_size=32, learning_rate=4e-3)
+    result = denoise(image, method="ns-n2n", iterations=120, patch_size=32, learning_rate=4e-3)
     before, after = (psnr(x, clean[None], 1.0) for x in (image[None], result.image.as_tensor()))
     assert after > before + 4
     assert result.report["scores"]["pair_error"] < result.report["scores"]["input_error"]
@@ -103,7 +111,7 @@ def test_a_series_is_denoised_volume_by_volume(noisy: torch.Tensor) -> None:
 @pytest.mark.parametrize("shape", [(16, 16), (16, 16, 1)])
 def test_too_few_slices_get_a_clear_answer(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="1 slice"):
-        denoise(volume_from_array(torch.rand(1, *shape)), method="ns-n2n", **TINY)
+        denoise(volume_from_array(torch.rand(1, *shape)), **TINY)
 
 
 def test_two_slices_are_denoised_with_a_warning() -> None:
@@ -117,7 +125,7 @@ def test_slices_far_apart_are_refused_with_the_measured_numbers() -> None:
     unrelated = torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic")[:, 0].movedim(0, -1)
     noisy = unrelated + 0.02 * torch.randn(unrelated.shape, generator=generator)
     with pytest.raises(InputError, match="too far apart"):
-        denoise(noisy, method="ns-n2n", **TINY)
+        denoise(noisy, **TINY)
 
 
 def test_repeats_need_a_series(noisy: torch.Tensor) -> None:
@@ -182,7 +190,7 @@ def test_an_untrained_network_returns_the_file_bit_for_bit(
     source = nib.load(tmp_path / "in.nii.gz")
     for tile in (512, 16):
         volume = read_volume(tmp_path / "in.nii.gz")
-        result = denoise_volume(volume, DenoiseSettings(tile=tile, axis=2, distance=1))
+        result = denoise_volume(volume, DenoiseSettings(method="ns-n2n", tile=tile, axis=2, distance=1))
         write_volume(result.volume, tmp_path / f"out{tile}.nii.gz")
         written = nib.load(tmp_path / f"out{tile}.nii.gz")
         assert written.get_data_dtype() == source.get_data_dtype()

@@ -69,6 +69,8 @@ def test_settings_are_frozen() -> None:
         ("stabilize", "maybe"),
         ("context", 1),
         ("blind_spot", 4),
+        ("stride", 0),
+        ("refine", -1),
         ("blind_spot", -1),
     ],
 )

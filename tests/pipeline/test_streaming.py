@@ -26,7 +26,15 @@ from monai_diffdenoise.inferers import fusion
 from monai_diffdenoise.pipeline import Result, zero_shot
 from monai_diffdenoise.transforms import guide
 
-TINY = {"iterations": 4, "channels": 4, "levels": 2, "patch_size": 16, "batch_size": 2, "validate_every": 2}
+TINY = {
+    "method": "ns-n2n",
+    "iterations": 4,
+    "channels": 4,
+    "levels": 2,
+    "patch_size": 16,
+    "batch_size": 2,
+    "validate_every": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,8 @@ def known(result: Result) -> dict[str, Any]:
         {"pairing": "repeat"},
         {"pairing": "repeat", "training_volumes": 3},
         {"fusion": False},
+        {"method": "bsn", "axis": 1},
+        {"method": "bsn", "axes": "all", "distance": 1, "blind_spot": 1},
     ],
     ids=str,
 )

@@ -89,3 +89,22 @@ def test_fingerprint_knows_data_and_settings() -> None:
         fingerprint([volume], {**settings, "length": [2, 1]}),
     ]
     assert len({first, *others}) == len(others) + 1
+
+
+@pytest.mark.parametrize(("context", "distance", "stacks"), [(None, 1, 1), (2, 2, 2), (0, 3, 1)])
+def test_blind_spot_networks_need_no_weights(tmp_path: Path, context: int | None, distance: int, stacks: int) -> None:
+    image = write(tmp_path / "a.nii.gz", 1)
+    prepared = prepare_volumes(tmp_path / "a.nii.gz", pairing="blind", distance=distance, context=context)
+    assert [set(stack) for stack in prepared] == [{"image"}] * stacks
+    assert sum(stack["image"].shape[-1] for stack in prepared) == SHAPE[2]
+    scaled = robust_scaling(image[0]).apply(image).movedim(2, -1)
+    assert torch.allclose(prepared[0]["image"], scaled[..., :: len(prepared)])
+
+
+def test_blind_spot_networks_take_single_images(tmp_path: Path) -> None:
+    image = 100 + torch.randn((1, 48, 40), generator=torch.Generator().manual_seed(0))
+    write_volume(volume_from_array(image), tmp_path / "a.nii.gz")
+    (stack,) = prepare_volumes(tmp_path, pairing="blind")
+    assert stack["image"].shape == (1, 48, 40, 1)
+    with pytest.raises(InputError, match="context = 2"):
+        prepare_volumes(tmp_path, pairing="blind", context=2)

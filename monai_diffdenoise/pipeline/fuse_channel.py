@@ -1,0 +1,98 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Posterior fusion as the plan asks for it: by what the noise is known to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from monai_diffdenoise.analysis import NoiseFamily
+from monai_diffdenoise.inferers import fuse_volume, fuse_volume_bands
+from monai_diffdenoise.pipeline.plan import Plan
+from monai_diffdenoise.transforms.scaling import AffineScaling
+
+__all__ = ["fuse_channel"]
+
+
+def fuse_channel(
+    plan: Plan,
+    noisy: torch.Tensor,
+    denoised: torch.Tensor,
+    weight: torch.Tensor | None,
+    sigma: float,
+    scaling: AffineScaling,
+    out: torch.Tensor,
+    share_out: torch.Tensor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    units: AffineScaling | None = None,
+) -> float:
+    """Fuse one time point; see :func:`~monai_diffdenoise.inferers.fuse_volume` for the arguments.
+
+    Where slices cannot be compared (``weight`` is None) and the noise was not stabilized, its strength follows the
+    signal by the law that was measured.
+
+    Args:
+        plan: how the noise is correlated, its law, and how to fuse.
+        noisy: (X, Y, Z).
+        denoised: (X, Y, Z).
+        weight: matched-region weight, or None.
+        sigma: noise standard deviation in normalised units.
+        scaling: from the units of ``noisy`` to normalised ones.
+        out: where the result goes; it may be ``denoised``.
+        share_out: where the share of what was put back goes.
+        progress: called with (slices done, slices in all).
+        units: from input units to those of ``noisy``, if they differ.
+
+    Returns:
+        the mean share that was put back.
+    """
+    variance_at = None
+    if weight is None and plan.stabilizer is None and plan.noise is not None:
+        variance_at = _law(plan.noise["family"], units)
+    if plan.fusion == "bands" and plan.noise is not None:
+        _, share = fuse_volume_bands(
+            noisy,
+            denoised,
+            weight,
+            sigma,
+            scaling,
+            plan.axis,
+            plan.distance,
+            out,
+            progress,
+            share_out=share_out,
+            variance_at=variance_at,
+            autocorrelation=torch.tensor(plan.noise["in_plane"]["autocorrelation"]),
+        )
+    else:
+        _, share = fuse_volume(
+            noisy,
+            denoised,
+            weight,
+            sigma,
+            scaling,
+            plan.axis,
+            plan.distance,
+            out,
+            progress,
+            share_out=share_out,
+            variance_at=variance_at,
+        )
+    return share
+
+
+def _law(family: dict[str, Any], units: AffineScaling | None) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """Noise variance at a brightness, both in the units of the image; None where it is the same everywhere."""
+    if family["name"] == "gaussian":
+        return None
+    law = NoiseFamily(**family)
+
+    def variance(brightness: torch.Tensor) -> torch.Tensor:
+        plain = brightness if units is None else units.invert(brightness)
+        found = torch.from_numpy(law.variance(plain))
+        return found if units is None else found / units.scale**2
+
+    return variance

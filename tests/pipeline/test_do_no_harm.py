@@ -1,0 +1,99 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from monai_diffdenoise import denoise
+from monai_diffdenoise.data import volume_from_array
+from monai_diffdenoise.data.phantom import add_noise, make_phantom
+from monai_diffdenoise.pipeline import DenoiseSettings, make_plan, resolve, zero_shot
+from monai_diffdenoise.pipeline.do_no_harm import harm, judge
+from monai_diffdenoise.pipeline.zero_shot import ZeroShot
+
+
+class Blur(nn.Module):
+    """A box of some pixels: a small one helps, a large one loses what matters."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        padded = nn.functional.pad(image[:, :1], (self.side // 2,) * 4, mode="replicate")
+        return nn.functional.avg_pool2d(padded, self.side, 1)
+
+
+def job(noise: float, kind: str = "gaussian", slices: int = 16, **changes) -> ZeroShot:
+    clean = make_phantom((96, 96, 16), seed=0)
+    image = add_noise(clean, kind, noise, seed=1)[..., 8 - slices // 2 : 8 + math.ceil(slices / 2)]
+    volume = volume_from_array(image[None], slice_axis=2)
+    settings = DenoiseSettings(**changes)
+    plan = make_plan(volume, settings)
+    made = ZeroShot(
+        volume.image.as_tensor(), plan, resolve(settings, plan.preset_of), torch.device("cpu"), slice_axis=2
+    )
+    made.scores = {"pair_error": 1.0, "input_error": 2.0}
+    return made
+
+
+@pytest.mark.parametrize("slices", [16, 1])
+@pytest.mark.parametrize("kind", ["gaussian", "correlated"])
+def test_help_and_harm_are_told_apart(slices: int, kind: str) -> None:
+    much = job(0.2, kind, slices, fusion=False)
+    assert judge(much, Blur(3)).vote != "worse"
+    little = job(0.04, kind, slices, fusion=False, distance=1)
+    verdict = judge(little, Blur(13))
+    assert verdict.vote == "worse"
+    assert harm(little, verdict) == verdict.reason != ""
+
+
+def test_fusion_takes_harm_away() -> None:
+    bare, fused = (judge(job(0.05, distance=1, fusion=fusion), Blur(9)) for fusion in (False, True))
+    assert bare.vote == "worse"
+    assert fused.vote != "worse"
+
+
+def test_only_a_part_of_a_large_volume_is_denoised_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    from monai_diffdenoise.pipeline import do_no_harm
+
+    monkeypatch.setattr(do_no_harm, "_SLICES", 6)
+    monkeypatch.setattr(do_no_harm, "_SIDE", 64)
+    seen = []
+    made = job(0.1, distance=1)
+    original = made.on_part
+    monkeypatch.setattr(
+        made, "on_part", lambda network, channel, part: seen.append(part) or original(network, channel, part)
+    )
+    judge(made, Blur(3))
+    assert seen == [(slice(0, 1), slice(16, 80), slice(16, 80), slice(5, 11))]
+
+
+@pytest.mark.parametrize(
+    ("method", "fusion", "told"),
+    [("ns-n2n", True, True), ("ns-n2n", False, True), ("bsn", True, False), ("bsn", False, True)],
+)
+def test_the_error_against_noisy_targets_counts_where_it_speaks_of_the_result(
+    method: str, fusion: bool, told: bool
+) -> None:
+    made = job(0.1, method=method, fusion=fusion, distance=1)
+    assert harm(made, None) == ""
+    made.scores = {"pair_error": 2.0, "input_error": 1.0}
+    assert bool(harm(made, None)) == told
+
+
+def test_a_run_that_does_harm_returns_its_input_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(self: ZeroShot) -> nn.Module:
+        self.scores = {"pair_error": 1.0, "input_error": 2.0, "skipped_iterations": 0}
+        return Blur(15)
+
+    monkeypatch.setattr(zero_shot.ZeroShot, "train", train)
+    image = add_noise(make_phantom((96, 96, 16), seed=0), "gaussian", 0.04, seed=1)
+    result = denoise(image, distance=1, axis=2, fusion=False)
+    assert torch.equal(result.image.as_tensor(), result.noisy.as_tensor())
+    assert result.report["scores"]["verdict"]["vote"] == "worse"
+    assert any("returned unchanged" in warning for warning in result.warnings)
