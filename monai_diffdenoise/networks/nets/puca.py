@@ -70,11 +70,11 @@ class PUCA(nn.Module):
             patches. See :func:`~monai_diffdenoise.networks.blocks.naf.use_local_attention` for a trained network.
 
         residual: add to a first guess that is blind too: the mean of the context or, without one, of the pixels around.
-            The last layer starts at zero then. Published is ``False``, which takes far longer to get to the same.
+            The last layer starts at zero then. Published is ``False``, which learns more slowly.
 
     Shape:
         (B, in_channels + context_channels, *S) to (B, out_channels, *S) for any S, in normalised units (about 0 to 1,
-        unclipped).
+        unclipped). A copy made by ``torch.export`` takes sides from ``dilation 2 ** levels + 1``.
 
     Raises:
         InputError: for an argument outside these ranges.
