@@ -115,7 +115,8 @@ def mask_pixels(
         random: moves on.
         replace: what stands in for a pixel, from the window of the radius without the spot: "uniform", any pixel of it;
             "uniform-with-center", that or the pixel itself; "normal", a pixel at a Gaussian distance with a standard
-            deviation of 0.8 radius; "median", the median of the window (of an even number the lower one), as in N2V2.
+            deviation of 0.8 radius; "median", the median of the window (of an even number the lower one), as in N2V2,
+            for networks that do not add to their input: one that does learns to leave all but medians as they are.
         radius: of the window, in pixels, at least 1. Of a window with more than 128 pixels, as many are drawn anew in
             each call to take from.
         spot: see :func:`mask_offsets`.
@@ -183,7 +184,8 @@ class MaskPixelsd(MapTransform, Randomizable):
     The pair comes from :class:`~monai_diffdenoise.transforms.BlindSpotPair`, with or without context, through
     :class:`~monai_diffdenoise.transforms.RandPaird`, 2D or 3D. Only as many first channels of ``image`` are masked as
     ``target`` has; the context after them stays whole. The new ``weight`` is the given one at the chosen pixels, 0
-    elsewhere. Everything else in the dictionary is passed on.
+    elsewhere. Everything else in the dictionary is passed on. So few pixels count that a score needs more patches than
+    with other pairs.
 
     Args:
         share: chosen pixels in percent, above 0, at most 50; see :func:`stratified_places`.
