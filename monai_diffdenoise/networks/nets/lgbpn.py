@@ -13,6 +13,7 @@ from torch import nn
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.blind_patch import far_kernel, near_kernel
+from monai_diffdenoise.networks.blocks.context import ContextFeatures
 from monai_diffdenoise.networks.blocks.dilated_transformer import DilatedTransformer
 from monai_diffdenoise.networks.blocks.masked_conv import Shape
 from monai_diffdenoise.networks.blocks.patch_masked_conv import PatchMaskedConv
@@ -31,26 +32,6 @@ class _DilatedResidual(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return features + self.body(features)
-
-
-class _ContextFeatures(nn.Module):
-    """Features of channels that may be seen whole."""
-
-    def __init__(self, spatial_dims: int, context_channels: int, channels: int) -> None:
-        super().__init__()
-        conv = Conv[Conv.CONV, spatial_dims]
-        self.body = nn.Sequential(
-            conv(context_channels, channels, 3, padding=1),
-            nn.ReLU(),
-            conv(channels, channels, 3, padding=1),
-            nn.ReLU(),
-            conv(channels, channels, 3, padding=1),
-            nn.ReLU(),
-        )
-
-    def forward(self, context: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = self.body(context)
-        return output
 
 
 def _keep_the_scale(layer: nn.Module) -> None:
@@ -161,7 +142,7 @@ class LGBPN(nn.Module):
             far = masked(far_kernel(spot) if global_kernel is None else global_kernel, 2)
             self.branches["global_branch"] = PhaseBranch(far, body, global_period, pooled=not strict_blind_spot)
         self.head = nn.Sequential(conv(in_channels, head_channels, 1), nn.ReLU())
-        self.context = _ContextFeatures(spatial_dims, context_channels, channels) if context_channels else None
+        self.context = ContextFeatures(spatial_dims, context_channels, channels) if context_channels else None
         widths = [channels * (len(self.branches) + bool(context_channels)), channels, channels // 2, channels // 2]
         tail: list[nn.Module] = []
         for before, after in zip(widths, widths[1:], strict=False):

@@ -8,11 +8,11 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from monai.networks.layers.factories import Conv
 from torch import nn
 from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.networks.blocks.context import ContextFeatures
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, spot_offsets
 from monai_diffdenoise.networks.blocks.naf import Attention, Pointwise
 from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, crop_behind, to_channels_last, zeros_behind
@@ -21,20 +21,6 @@ from monai_diffdenoise.networks.blocks.phases import batch_to_space, space_to_ba
 __all__ = ["PUCA"]
 
 _PIXELS_AT_ONCE = 2**14
-
-
-class _ContextFeatures(nn.Sequential):
-    """Features of channels that may be seen whole; stands in for ``networks/blocks/context.py``."""
-
-    def __init__(self, spatial_dims: int, context_channels: int, channels: int) -> None:
-        conv = Conv[Conv.CONV, spatial_dims]
-        super().__init__(
-            conv(context_channels, channels, 3, padding=1),
-            nn.GELU(),
-            conv(channels, channels, 3, padding=1),
-            nn.GELU(),
-            conv(channels, channels, 3, padding=1),
-        )
 
 
 class PUCA(nn.Module):
@@ -141,7 +127,7 @@ class PUCA(nn.Module):
             for parameter in self.tail[-1].parameters():
                 nn.init.zeros_(parameter)
         if context_channels:
-            self.context = _ContextFeatures(spatial_dims, context_channels, channels)
+            self.context = ContextFeatures(spatial_dims, context_channels, channels)
             self.join = Pointwise(channels, channels)
 
     @property
