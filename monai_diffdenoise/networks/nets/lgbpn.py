@@ -47,6 +47,8 @@ class _ContextFeatures(nn.Module):
             conv(channels, channels, 3, padding=1),
             nn.ReLU(),
         )
+        for layer in self.body:
+            _keep_the_scale(layer)
 
     def forward(self, context: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.body(context)
@@ -173,7 +175,7 @@ class LGBPN(nn.Module):
         last = conv(widths[-1], out_channels, 1)
         self.tail = nn.Sequential(*tail, last)
         # inner layers first, since a residual module has the last word on its own
-        for layer in reversed(list(self.modules())):
+        for layer in [*self.head, *self.tail, *reversed(list(self.branches.modules()))]:
             _keep_the_scale(layer)
         if residual:
             nn.init.zeros_(last.weight)
