@@ -35,9 +35,9 @@ class BlindStack(nn.Module):
             the noise in the target. 0 for none.
         levels: resolution levels of the network on the context.
         blind_levels: resolution levels of the network on the phases.
-        spot: odd sizes of the blind spot in pixels, of all axes or of each: 1 for white noise, else as far as the noise
+        blind_spot: odd sizes of the blind spot in pixels, of all axes or of each: 1 for white noise, else as far as the noise
             is correlated. None: the blinded channels are not looked at (slice-blind).
-        shape: of the spot, "square" or "diamond"; see :func:`~monai_diffdenoise.networks.blocks.spot_offsets`.
+        blind_shape: of the spot, "square" or "diamond"; see :func:`~monai_diffdenoise.networks.blocks.spot_offsets`.
         base_channels: the context channels whose mean the output starts from; None: the two in the middle of an even
             number (the nearest slices), else all.
         norm: MONAI's name of a normalization that does not mix the items of a batch, with or without its arguments;
@@ -60,16 +60,16 @@ class BlindStack(nn.Module):
         context_channels: int = 0,
         levels: int = 3,
         blind_levels: int = 2,
-        spot: int | Sequence[int] | None = 1,
-        shape: Shape = "square",
+        blind_spot: int | Sequence[int] | None = 1,
+        blind_shape: Shape = "square",
         base_channels: Sequence[int] | None = None,
         norm: str | tuple[str, dict[str, int]] | None = None,
     ) -> None:
         super().__init__()
-        if min(in_channels, out_channels) < 1 or context_channels < 0 or (spot is None and not context_channels):
+        if min(in_channels, out_channels) < 1 or context_channels < 0 or (blind_spot is None and not context_channels):
             raise InputError(
                 f"got in_channels={in_channels}, out_channels={out_channels}, context_channels={context_channels} and "
-                f"spot={spot}; expected channels from 1, and context where the spot is the whole slice"
+                f"blind_spot={blind_spot}; expected channels from 1, and context where the spot is the whole slice"
             )
         if isinstance(norm, str | tuple) and "batch" in (norm if isinstance(norm, str) else norm[0]).lower():
             raise InputError(f"got norm={norm}; expected one that does not mix the items of a batch, such as GROUP")
@@ -93,9 +93,11 @@ class BlindStack(nn.Module):
         self.first, self.body = None, None
         self.blind: set[tuple[int, ...]] | None = None
         """Offsets from a pixel to the blinded pixels that its estimate does not depend on; None for all of them."""
-        if spot is not None:
-            sizes = [spot] * spatial_dims if isinstance(spot, int) else list(spot)
-            self.first = MaskedConv(spatial_dims, in_channels, channels, [size + 2 for size in sizes], spot, shape)
+        if blind_spot is not None:
+            sizes = [blind_spot] * spatial_dims if isinstance(blind_spot, int) else list(blind_spot)
+            self.first = MaskedConv(
+                spatial_dims, in_channels, channels, [size + 2 for size in sizes], blind_spot, blind_shape
+            )
             self.body = ContextFeatures(spatial_dims, channels, channels, blind_levels, norm)
             self.blind = self.first.blind
             # half the kernel and half the spot: one more than the farthest tap can come back over the spot

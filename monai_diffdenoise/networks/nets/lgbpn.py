@@ -44,7 +44,8 @@ def _keep_the_scale(layer: nn.Module) -> None:
         nn.init.zeros_(layer.bias)
     elif isinstance(layer, _DilatedResidual):
         # each module starts as the identity, so that their sum does not grow
-        nn.init.zeros_(layer.body[2].weight)
+        for parameter in layer.body[2].parameters():
+            nn.init.zeros_(parameter)
 
 
 class LGBPN(nn.Module):
@@ -53,6 +54,9 @@ class LGBPN(nn.Module):
     A local branch sees all pixels near the patch and passes them through dilated residual modules; a global branch sees
     every second pixel of a wide window and passes them through a dilated transformer. Both run on phases, see
     :class:`~monai_diffdenoise.networks.blocks.phase_branch.PhaseBranch`, so dilation is exact and costs nothing.
+
+    For minutes on two CPU cores: ``channels=32, head_channels=16, local_blocks=3, global_blocks=0`` and a
+    ``local_kernel`` as large as the (diamond) ``blind_spot``.
 
     The defaults are the paper's widths, except that by default the network is blind exactly, everywhere and at every
     size: the border is zeros instead of a mirror, phases never meet, and attention stays inside a phase.
@@ -150,7 +154,7 @@ class LGBPN(nn.Module):
         last = conv(widths[-1], out_channels, 1)
         self.tail = nn.Sequential(*tail, last)
         # inner layers first, since a residual module has the last word on its own
-        for layer in reversed(list(self.modules())):
+        for layer in [*self.head, *self.tail, *reversed(list(self.branches.modules()))]:
             _keep_the_scale(layer)
         if residual:
             nn.init.zeros_(last.weight)

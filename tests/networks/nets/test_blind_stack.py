@@ -19,10 +19,10 @@ from monai_diffdenoise.networks import BlindStack
 from tests.networks.blindness import randomize, seen, seen_in_spot
 
 SPOTS: list[dict[str, Any]] = [
-    {"spot": 1},
-    {"spot": 3, "shape": "diamond"},
-    {"spot": (3, 1)},
-    {"spot": 5},
+    {"blind_spot": 1},
+    {"blind_spot": 3, "blind_shape": "diamond"},
+    {"blind_spot": (3, 1)},
+    {"blind_spot": 5},
 ]
 
 
@@ -47,7 +47,7 @@ def test_no_pixel_sees_its_blind_spot(spot: dict[str, Any], context: int, norm: 
 
 @pytest.mark.parametrize("spot, size", [(1, (4, 3, 5)), ((1, 3, 1), (5, 4, 3))], ids=str)
 def test_no_voxel_sees_its_blind_spot(spot: Any, size: tuple[int, ...]) -> None:
-    network = randomize(small(spatial_dims=3, in_channels=2, out_channels=2, context_channels=1, spot=spot))
+    network = randomize(small(spatial_dims=3, in_channels=2, out_channels=2, context_channels=1, blind_spot=spot))
     assert isinstance(network, BlindStack) and network.blind is not None
     image = torch.randn(1, 3, *size, dtype=torch.float64)
     inside, outside = seen_in_spot(network, image, pixels(size)[::3], network.blind, channels=slice(0, 2))
@@ -67,7 +67,7 @@ def test_no_voxel_sees_its_blind_spot(spot: Any, size: tuple[int, ...]) -> None:
 )
 def test_blind_whatever_the_configuration(size, spot, shape, context, in_channels, levels, norm, seed) -> None:
     network = BlindStack(
-        2, in_channels, 1, 4, context, levels=1, blind_levels=levels, spot=spot, shape=shape, norm=norm
+        2, in_channels, 1, 4, context, levels=1, blind_levels=levels, blind_spot=spot, blind_shape=shape, norm=norm
     )
     randomize(network, seed).eval()
     assert network.blind is not None
@@ -115,7 +115,7 @@ def test_all_but_one_phase_of_the_slice_is_seen() -> None:
 
 
 def test_a_spot_over_the_whole_slice_sees_the_context_only() -> None:
-    network = randomize(small(spot=None))
+    network = randomize(small(blind_spot=None))
     gradient = seen(network, torch.randn(1, 3, 8, 8, dtype=torch.float64), (4, 4))
     assert network.blind is None and (gradient[0] == 0).all() and (gradient[1:] > 0).any()
 
@@ -143,7 +143,7 @@ def test_untrained_output_without_context_is_the_mean_of_the_pixels_around() -> 
 @pytest.mark.parametrize("size", [(1, 1), (5, 4), (45, 63), (4, 3, 5)], ids=str)
 @pytest.mark.parametrize("context", [0, 4])
 def test_any_size_keeps_its_shape(size: tuple[int, ...], context: int) -> None:
-    network = BlindStack(len(size), 1, 2, 4, context, spot=3).eval()
+    network = BlindStack(len(size), 1, 2, 4, context, blind_spot=3).eval()
     output = network(torch.randn(2, 1 + context, *size))
     assert output.shape == (2, 2, *size) and output.isfinite().all()
 
@@ -215,9 +215,9 @@ def test_it_learns_to_average_what_is_not_blind() -> None:
         {"levels": 0},
         {"blind_levels": 0},
         {"spatial_dims": 1},
-        {"spot": 2},
-        {"spot": (1, 1, 1)},
-        {"spot": None, "context_channels": 0},
+        {"blind_spot": 2},
+        {"blind_spot": (1, 1, 1)},
+        {"blind_spot": None, "context_channels": 0},
         {"shape": "circle"},
         {"base_channels": (2,)},
         {"base_channels": ()},
