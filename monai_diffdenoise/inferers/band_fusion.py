@@ -19,7 +19,7 @@ __all__ = ["band_window", "fuse_volume_bands"]
 
 # As many independent values in a mean of squares as in the cube of fuse_volume, which the margin is meant for.
 _SAMPLES, _SLICES, _WIDEST, _MARGIN = 125, 5, 41, 1.25
-_SCATTER = 2.0
+_SCATTER = 3.0
 # Each band is also looked at in windows of half the side: lost structure is often a line.
 _PARTS = (1.0, 0.5)
 
@@ -65,9 +65,9 @@ def fuse_volume_bands(
     where the :math:`r_b` are the bands of the residual y - c within the slices, and :math:`s_b` is the share of the
     noise that the power spectrum puts into the band. The mean is over a window as wide as it takes for 125 independent
     values, and over 5 slices, or over one of half the side, whichever says that more was lost; with fewer values than
-    125 the margin grows by twice the extra scatter, so that chance lets in no more noise. With white noise and an error
-    spread over all frequencies this is :func:`~monai_diffdenoise.inferers.fuse_volume`; an estimate that is too smooth
-    gets its fine detail back without the noise of other frequencies.
+    125 the margin grows by three times the extra scatter, so that chance lets in no more noise. With white noise and an
+    error spread over all frequencies this is :func:`~monai_diffdenoise.inferers.fuse_volume`; an estimate that is too
+    smooth gets its fine detail back without the noise of other frequencies.
 
     Memory and the result are as with ``fuse_volume``, and so are the arguments that are not here:
 
