@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -61,8 +62,9 @@ def test_on_follows_the_law(kind: str, name: str | None) -> None:
 
 
 class Law:
-    def __init__(self, certain: bool = True, basis: str = "slices") -> None:
+    def __init__(self, certain: bool = True, basis: str = "slices", darkest: float = 1.3) -> None:
         self.certain, self.basis = certain, basis
+        self.curve = SimpleNamespace(mean=torch.tensor([darkest, 9.0]))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,7 @@ class Law:
         ("rician", "auto", Law(), True),
         ("rician", "auto", Law(certain=False), False),
         ("rician", "auto", Law(basis="image"), False),
+        ("rician", "auto", Law(darkest=3.0), False),
         ("rician", "on", Law(certain=False), True),
         ("rician", "off", Law(), False),
         ("anscombe", "auto", Law(), False),
@@ -79,7 +82,7 @@ class Law:
     ],
 )
 def test_auto_stabilizes_where_it_pays(kind: str, setting: str, law: Law, chosen: bool) -> None:
-    advice = NoiseAdvice("puca", (1, 1), 1, {"kind": kind}, True, {"stabilizer": "because"})
+    advice = NoiseAdvice("puca", (1, 1), 1, {"kind": kind, "sigma": 1.0}, True, {"stabilizer": "because"})
     stabilizer, why = choose_stabilizer(DenoiseSettings(stabilize=setting), law, advice)
     assert (stabilizer is not None) == chosen
     assert ("no variance" in why) != chosen and "because" in why
