@@ -72,7 +72,7 @@ def test_only_a_part_of_a_large_volume_is_denoised_once_more(monkeypatch: pytest
         made, "on_part", lambda network, channel, part: seen.append(part) or original(network, channel, part)
     )
     judge(made, Blur(3))
-    assert seen == [(slice(0, 1), slice(16, 80), slice(16, 80), slice(5, 11))]
+    assert seen == [(slice(None), slice(16, 80), slice(16, 80), slice(5, 11))]
 
 
 @pytest.mark.parametrize(
