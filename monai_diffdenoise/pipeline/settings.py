@@ -89,7 +89,7 @@ class DenoiseSettings:
         Literal["auto", "on", "off"],
         _help(
             "Bring signal-dependent noise (Poisson, speckle, Rician) to one strength before denoising, and back. auto "
-            "= where its law is certain; on = also where it is not."
+            "= only magnitudes near their floor, where it takes away a bias."
         ),
     ] = "auto"
     axis: Annotated[

@@ -53,7 +53,8 @@ def prepare_volumes(
             since names of files may be names of patients.
     """
     method: Literal["ns-n2n", "bsn"] = "bsn" if pairing == "blind" else "ns-n2n"
-    chosen = resolve(DenoiseSettings(method=method, stabilize="off", **settings), method)
+    # what a bundle cannot undo, or does not repeat when it denoises, is left out
+    chosen = resolve(DenoiseSettings(**{"axes": "one", **settings, "method": method, "stabilize": "off"}), method)
     paths = volume_paths(dataset_dir)
     prepared = []
     for number, path in enumerate(paths, start=1):

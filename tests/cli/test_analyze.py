@@ -11,6 +11,8 @@ import torch
 from monai_diffdenoise.cli.main import main
 from monai_diffdenoise.data import volume_from_array, write_volume
 from monai_diffdenoise.data.phantom import make_phantom
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline import plan
 from monai_diffdenoise.transforms.noise import noise_model
 
 
@@ -28,7 +30,7 @@ def test_table_and_plan(scan, capsys):
     shown = capsys.readouterr().out
     assert "differences of slices" in shown
     assert "correlated: lag 1 0.6" in shown
-    assert "bsn, network stack, blind to its slice, with 4 neighbors along axis 2, distance 1" in shown
+    assert "bsn, network stack, blind to its slice, with 4 neighbors along axis 2" in shown
     assert "lg-bpn" in shown and "pixel shuffle" in shown
 
 
@@ -40,20 +42,30 @@ def test_json_and_figure(scan, tmp_path):
     report = json.loads(found.read_text())
     assert report["noise"]["sigma"] == pytest.approx(100, rel=0.1)
     assert report["advice"]["blind_spot_network"] == "lg-bpn"
-    assert report["plan"]["pairing"] == "neighbor" and report["refusal"] is None
+    assert report["plan"]["pairing"] == "blind" and report["plan"]["context"] == 4 and report["refusal"] is None
     assert drawn.stat().st_size > 5000
     assert main(command) == 2
     assert main([*command, "--overwrite"]) == 0
 
 
-def test_what_cannot_be_denoised_is_still_measured(tmp_path, capsys):
+def test_a_single_image_has_a_plan_of_its_own(tmp_path, capsys):
     path = tmp_path / "plane.nii"
     plane = 50 + torch.randn((1, 128, 128, 1), generator=torch.Generator().manual_seed(0))
     write_volume(volume_from_array(plane, slice_axis=2), path)
     assert main(["analyze", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert "plan: none; got 1 slice" in shown
+    assert "plan: bsn" in shown and "slice by slice" in shown and "got 1 slice" in shown
     assert "flat places of single images" in shown
+
+
+def test_what_cannot_be_denoised_is_still_measured(scan, capsys, monkeypatch):
+    def refuse(*arguments):
+        raise InputError("not this one")
+
+    monkeypatch.setattr(plan, "make_plan", refuse)
+    assert main(["analyze", str(scan)]) == 0
+    shown = capsys.readouterr().out
+    assert "plan: none; not this one" in shown and "differences of slices" in shown
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from monai_diffdenoise import denoise
 from monai_diffdenoise.data import storage, volume_from_array
 from monai_diffdenoise.pipeline import DenoiseSettings, make_plan
+from monai_diffdenoise.pipeline.choose_stabilizer import choose_stabilizer
+from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice
 from monai_diffdenoise.pipeline.stabilized import restore, stabilized
 from monai_diffdenoise.transforms.noise import noise_model
 from monai_diffdenoise.transforms.stabilize import AnscombeStabilizer, LogGammaStabilizer, RicianStabilizer
@@ -51,29 +55,55 @@ def test_what_was_put_back_whole_is_what_it_was(stabilizer, seed, scale) -> None
 
 
 @pytest.mark.parametrize(("kind", "name"), [("poisson", "anscombe"), ("gamma", "log-gamma"), ("gaussian", None)])
-def test_the_plan_says_whether(kind: str, name: str | None) -> None:
+def test_on_follows_the_law(kind: str, name: str | None) -> None:
     volume = volume_from_array(noisy(kind), slice_axis=2)
-    plan = make_plan(volume, DenoiseSettings())
+    plan = make_plan(volume, DenoiseSettings(stabilize="on"))
     assert (plan.stabilizer or {}).get("kind") == name
-    off = make_plan(volume, DenoiseSettings(stabilize="off"))
-    assert off.stabilizer is None
-    assert any("switched off" in reason for reason in off.reasons) == (name is not None)
+
+
+class Law:
+    def __init__(self, certain: bool = True, basis: str = "slices", darkest: float = 1.3) -> None:
+        self.certain, self.basis = certain, basis
+        self.curve = SimpleNamespace(mean=torch.tensor([darkest, 9.0]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "law", "chosen"),
+    [
+        ("rician", "auto", Law(), True),
+        ("rician", "auto", Law(certain=False), False),
+        ("rician", "auto", Law(basis="image"), False),
+        ("rician", "auto", Law(darkest=3.0), False),
+        ("rician", "on", Law(certain=False), True),
+        ("rician", "off", Law(), False),
+        ("anscombe", "auto", Law(), False),
+        ("anscombe", "on", Law(), True),
+        ("log-gamma", "auto", Law(basis="repeats"), False),
+    ],
+)
+def test_auto_stabilizes_where_it_pays(kind: str, setting: str, law: Law, chosen: bool) -> None:
+    advice = NoiseAdvice("puca", (1, 1), 1, {"kind": kind, "sigma": 1.0}, True, {"stabilizer": "because"})
+    stabilizer, why = choose_stabilizer(DenoiseSettings(stabilize=setting), law, advice)
+    assert (stabilizer is not None) == chosen
+    assert ("no variance" in why) != chosen and "because" in why
+    assert choose_stabilizer(DenoiseSettings(), law, replace(advice, stabilizer=None)) == (None, "")
 
 
 @pytest.mark.parametrize("kind", ["poisson", "gamma"])
 @pytest.mark.parametrize("method", ["ns-n2n", "bsn"])
 def test_a_run_goes_there_and_back(kind: str, method: str) -> None:
-    image = noisy(kind, scale=1000.0)[..., :8]
-    result = denoise(volume_from_array(image, slice_axis=2), method=method, **{**TINY, "iterations": 40})
-    assert json.loads(json.dumps(result.report))["plan"]["stabilizer"]["kind"] in ("anscombe", "log-gamma")
-    out, truth = result.image.as_tensor(), 1000 * smooth()[None, ..., :8]
+    image = noisy(kind, scale=1000.0)[:, :64, :64, :8]
+    changes = {**TINY, "iterations": 30, "batch_size": 4, "learning_rate": 1e-2}
+    result = denoise(volume_from_array(image, slice_axis=2), method=method, stabilize="on", axes="one", **changes)
+    assert json.loads(json.dumps(result.report))["plan"]["stabilizer"] is not None
+    out, truth = result.image.as_tensor(), 1000 * smooth()[None, :64, :64, :8]
     assert (out - truth).square().mean() < 0.5 * (image - truth).square().mean()
     # the way back has no bias of its own
-    assert abs(float((out - truth).mean())) < 0.02 * 1000
+    assert abs(float((out - truth).mean())) < 0.03 * 1000
 
 
 def test_voxels_may_lie_anywhere() -> None:
     image = volume_from_array(noisy("poisson")[:, :40, :40, :8], slice_axis=2)
-    runs = [denoise(image, memory=memory, **TINY) for memory in (0, 1000)]
+    runs = [denoise(image, memory=memory, stabilize="on", method="ns-n2n", **TINY) for memory in (0, 1000)]
     assert runs[0].report["plan"]["stabilizer"] is not None
     assert torch.equal(runs[0].image.as_tensor(), runs[1].image.as_tensor())

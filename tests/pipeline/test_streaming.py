@@ -72,7 +72,6 @@ def known(result: Result) -> dict[str, Any]:
         {"pairing": "repeat", "training_volumes": 3},
         {"fusion": False},
         {"method": "bsn", "axis": 1},
-        {"method": "bsn", "axes": "all", "distance": 1, "blind_spot": 1},
     ],
     ids=str,
 )

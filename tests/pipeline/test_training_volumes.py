@@ -13,7 +13,7 @@ from monai_diffdenoise.data import volume_from_array, write_volume
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks import ResidualDenoiser
-from monai_diffdenoise.pipeline import fingerprint, prepare_volumes
+from monai_diffdenoise.pipeline import DenoiseSettings, fingerprint, make_plan, prepare_volumes
 from monai_diffdenoise.transforms import MatchedRegionWeight, NeighborSlicePair
 from monai_diffdenoise.transforms.scaling import robust_scaling
 
@@ -38,7 +38,10 @@ def test_neighbors_along_the_last_axis_are_the_pairs_of_the_plan(
     stacks = prepare_volumes(tmp_path / "a.nii.gz", distance=distance)
     assert len(stacks) == distance
     scaled = robust_scaling(image[0]).apply(image)
-    match = MatchedRegionWeight(slice_axis, distance)
+    plan = make_plan(
+        volume_from_array(image, slice_axis=slice_axis), DenoiseSettings(method="ns-n2n", distance=distance)
+    )
+    match = MatchedRegionWeight(slice_axis, distance, sigma=plan.sigma / robust_scaling(image[0]).scale)
     wanted, weight = NeighborSlicePair(slice_axis, distance), match(scaled)
     seen = set()
     for start, stack in enumerate(stacks):
