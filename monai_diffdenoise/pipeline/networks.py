@@ -52,7 +52,7 @@ def _blind(plan: Plan, shape: dict[str, Any]) -> nn.Module:
     if plan.network == "lg-bpn":
         from monai_diffdenoise.networks.nets.lgbpn import LGBPN
 
-        return LGBPN(**shape, blind_blind_spot=plan.blind_spot, blind_shape="square")
+        return LGBPN(**shape, blind_spot=plan.blind_spot, blind_shape="square")
     from monai_diffdenoise.networks.nets.blind_stack import BlindStack
 
     return BlindStack(**shape, blind_spot=plan.blind_spot)

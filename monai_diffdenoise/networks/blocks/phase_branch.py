@@ -17,8 +17,8 @@ from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_mult
 
 __all__ = ["PhaseBranch"]
 
-# Values that a body gets at a time on a CPU: few enough that what it makes of them stays in the cache of a core. A training
-# step of the paper's network then took 4.10 s instead of 4.32 s in one call, with 1844 instead of 1938 MB.
+# Values that a body gets at a time on a CPU: few enough that what it makes of them stays in the cache of a core. A
+# training step of the paper's network then took 4.10 s instead of 4.32 s in one call, with 1844 instead of 1938 MB.
 _AT_ONCE = 2**18
 
 

@@ -35,8 +35,8 @@ class BlindStack(nn.Module):
             the noise in the target. 0 for none.
         levels: resolution levels of the network on the context.
         blind_levels: resolution levels of the network on the phases.
-        blind_spot: odd sizes of the blind spot in pixels, of all axes or of each: 1 for white noise, else as far as the noise
-            is correlated. None: the blinded channels are not looked at (slice-blind).
+        blind_spot: odd sizes of the blind spot in pixels, of all axes or of each: 1 for white noise, else as far as the
+            noise is correlated. None: the blinded channels are not looked at (slice-blind).
         blind_shape: of the spot, "square" or "diamond"; see :func:`~monai_diffdenoise.networks.blocks.spot_offsets`.
         base_channels: the context channels whose mean the output starts from; None: the two in the middle of an even
             number (the nearest slices), else all.
