@@ -52,6 +52,7 @@ def _blind(plan: Plan, shape: dict[str, Any]) -> nn.Module:
     if plan.network == "lg-bpn":
         from monai_diffdenoise.networks.nets.lgbpn import LGBPN
 
+        assert plan.blind_spot is not None, "only the small network leaves whole slices out"
         return LGBPN(**shape, blind_spot=plan.blind_spot, blind_shape="square")
     from monai_diffdenoise.networks.nets.blind_stack import BlindStack
 

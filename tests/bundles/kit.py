@@ -48,11 +48,13 @@ class Bundle:
         name: of its folder.
         network: name of the class that it trains.
         arguments: of the class, as its configurations give them.
+        scripts: whether TorchScript can script the network; it can trace all of them.
     """
 
     name: str
     network: str
     arguments: dict[str, Any]
+    scripts: bool = True
 
     @property
     def root(self) -> Path:
@@ -101,7 +103,10 @@ class Bundle:
         return network
 
 
-BUNDLES = [Bundle("ns_n2n", "ResidualDenoiser", {})]
+BUNDLES = [
+    Bundle("ns_n2n", "ResidualDenoiser", {}),
+    Bundle("bsn", "BlindStack", {"context_channels": 4}, scripts=False),
+]
 
 
 def workflow(config: Path | list[Path], kind: str, **override: Any) -> ConfigWorkflow:

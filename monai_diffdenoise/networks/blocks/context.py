@@ -61,8 +61,8 @@ class ContextFeatures(nn.Module):
         # loops without a branch on the size, so that exported copies take any size too
         padding: list[int] = []
         for axis in range(context.dim() - 1, 1, -1):
-            padding += [0, -context.shape[axis] % self.divisor]
+            side = context.shape[axis]
+            padding += [0, self.divisor * ((side + self.divisor - 1) // self.divisor) - side]
         features = self.body(F.pad(context, padding, mode="replicate"))
-        for axis in range(2, context.dim()):
-            features = features.narrow(axis, 0, context.shape[axis])
-        return features
+        # a view would ask exported copies for strides that depend on the size
+        return F.pad(features, [-pixels for pixels in padding])

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["batch_to_space", "pad_to_multiple", "space_to_batch"]
+__all__ = ["batch_to_space", "crop_to", "pad_to_multiple", "space_to_batch"]
 
 
 def _periods(image: torch.Tensor, period: int | Sequence[int]) -> tuple[int, ...]:
@@ -40,15 +40,25 @@ def pad_to_multiple(image: torch.Tensor, multiple: int | Sequence[int]) -> torch
         multiple: of each axis, or one for all.
 
     Returns:
-        (B, C, *S'), the image itself where nothing is missing.
+        (B, C, *S').
 
     Raises:
         InputError: another number of axes.
     """
     missing: list[int] = []
+    # no branch on the size, and written so that torch.export can tell that any size becomes a multiple
     for side, step in zip(reversed(image.shape[2:]), reversed(_periods(image, multiple)), strict=True):
-        missing += [0, -side % step]
-    return F.pad(image, missing) if any(missing) else image
+        missing += [0, step * ((side + step - 1) // step) - side]
+    return F.pad(image, missing)
+
+
+def crop_to(padded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Undo :func:`pad_to_multiple`: cut (B, C, *S') behind the end of each axis to the sides of ``image``."""
+    # a view would ask exported copies for strides that depend on the size
+    missing: list[int] = []
+    for now, wanted in zip(reversed(padded.shape[2:]), reversed(image.shape[2:]), strict=True):
+        missing += [0, wanted - now]
+    return F.pad(padded, missing)
 
 
 def space_to_batch(image: torch.Tensor, period: int | Sequence[int]) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.context import ContextFeatures
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, Shape, is_blind
-from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_multiple, space_to_batch
+from monai_diffdenoise.networks.blocks.phases import batch_to_space, crop_to, pad_to_multiple, space_to_batch
 
 __all__ = ["BlindStack"]
 
@@ -137,11 +137,9 @@ class BlindStack(nn.Module):
             features.append(self.context(image[:, self.in_channels :]))
         if self.first is not None and self.body is not None:
             around = self.first(image[:, : self.in_channels])
-            phases = self.body(space_to_batch(pad_to_multiple(around, self.period), self.period))
-            around = batch_to_space(phases, self.period)
-            for axis in range(2, image.dim()):
-                around = around.narrow(axis, 0, image.shape[axis])
-            features.append(around)
+            padded = pad_to_multiple(around, self.period)
+            phases = self.body(space_to_batch(padded, self.period))
+            features.append(crop_to(batch_to_space(phases, self.period), image))
         residual: torch.Tensor = self.tail(torch.cat(features, 1))
         return residual
 

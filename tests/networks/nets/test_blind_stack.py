@@ -175,15 +175,18 @@ def test_bfloat16_autocast_trains() -> None:
     assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("export", [torch.jit.trace, torch.export.export])
-def test_exported_copy_gives_the_same(export: Any) -> None:
-    network = randomize(small()).float().eval()
-    image = torch.randn(1, 3, 16, 16)
-    if export is torch.jit.trace:
-        copy = torch.jit.trace(network, image)
+@pytest.mark.parametrize("how", ["trace", "export"])
+def test_copies_that_are_exported_take_any_size(how: str) -> None:
+    network = randomize(small()).float().eval().requires_grad_(False)
+    image = torch.randn(2, 3, 33, 27)
+    if how == "trace":
+        copy: Any = torch.jit.trace(network, image)
     else:
-        copy = torch.export.export(network, (image,)).module()
-    torch.testing.assert_close(copy(image), network(image))
+        sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+        copy = torch.export.export(network, (image,), dynamic_shapes=(sizes,)).module()
+    for size in ((33, 27), (16, 16), (37, 21), (40, 64)):
+        other = torch.randn(2, 3, *size)
+        torch.testing.assert_close(copy(other), network(other))
 
 
 def test_it_learns_to_average_what_is_not_blind() -> None:
