@@ -11,6 +11,7 @@ from torch import nn
 from monai_diffdenoise import denoise
 from monai_diffdenoise.data import volume_from_array
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
+from monai_diffdenoise.metrics.verdict import Evidence, Verdict
 from monai_diffdenoise.pipeline import DenoiseSettings, make_plan, resolve, zero_shot
 from monai_diffdenoise.pipeline.do_no_harm import harm, judge
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
@@ -86,6 +87,20 @@ def test_the_error_against_noisy_targets_counts_where_it_speaks_of_the_result(
     assert harm(made, None) == ""
     made.scores = {"pair_error": 2.0, "input_error": 1.0}
     assert bool(harm(made, None)) == told
+
+
+@pytest.mark.parametrize(
+    ("votes", "harmful"),
+    [
+        ({"sure": "worse", "slices": "worse", "structure": "worse"}, True),
+        ({"sure": "undecided", "slices": "undecided", "structure": "worse"}, True),
+        ({"sure": "undecided", "slices": "better", "structure": "worse"}, False),
+        ({"sure": "undecided", "energy": "worse"}, True),
+    ],
+)
+def test_structure_alone_does_not_outvote_a_gain(votes: dict[str, str], harmful: bool) -> None:
+    evidence = tuple(Evidence(name, 0.0, 1.0, vote, name) for name, vote in votes.items())
+    assert bool(harm(job(0.1, distance=1), Verdict("worse", 0.01, evidence))) == harmful
 
 
 def test_a_run_that_does_harm_returns_its_input_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
