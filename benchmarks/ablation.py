@@ -64,7 +64,7 @@ def main() -> None:
                 if options.only not in name:
                     continue
                 start = time.perf_counter()
-                result = denoise(noisy, preset="fast", seed=options.seed, **changes)
+                result = denoise(noisy, method="ns-n2n", preset="fast", seed=options.seed, **changes)
                 seconds = time.perf_counter() - start
                 output = result.image.as_tensor()
                 print(

@@ -37,7 +37,9 @@ def network_rows() -> Iterator[dict[str, Any]]:
         sigma = best_sigma(noisy[0], 2)
         probe = slice_noise_probe(noisy, 2, mask=mask)
         for steps in _STEPS:
-            settings = resolve(DenoiseSettings(preset="fast", iterations=steps, patience=0, distance=1))
+            settings = resolve(
+                DenoiseSettings(method="ns-n2n", preset="fast", iterations=steps, patience=0, distance=1)
+            )
             volume = volume_from_array(noisy)
             job = ZeroShot(noisy, make_plan(volume, settings), settings, torch.device("cpu"))
             network = job.train()
