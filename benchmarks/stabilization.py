@@ -25,6 +25,7 @@ from scipy import special, stats
 from monai_diffdenoise import denoise
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.metrics import bias, psnr
+from monai_diffdenoise.pipeline import DenoiseSettings
 from monai_diffdenoise.transforms.stabilize import (
     AnscombeStabilizer,
     LogGammaStabilizer,
@@ -189,11 +190,11 @@ def denoised_phantom(seed: int) -> None:
     truth, everywhere = clean[None], torch.ones_like(clean[None], dtype=torch.bool)
     noisy = add_noise(clean, "rician", 0.1, seed=seed + 1)[None]
     stabilizer = RicianStabilizer(0.1)
-    how: dict[str, Any] = {"method": "ns-n2n", "stabilize": "off", "preset": "fast", "seed": seed}
-    stabilized = denoise(stabilizer.forward(noisy), **how).image.as_tensor()
+    how = DenoiseSettings(method="ns-n2n", stabilize="off", preset="fast", seed=seed)
+    stabilized = denoise(stabilizer.forward(noisy), settings=how).image.as_tensor()
     outputs = {
         "noisy": noisy,
-        "denoised": denoise(noisy, **how).image.as_tensor(),
+        "denoised": denoise(noisy, settings=how).image.as_tensor(),
         "stabilized, unbiased inverse": stabilizer.inverse(stabilized),
         "stabilized, algebraic inverse": stabilizer.algebraic_inverse(stabilized),
     }

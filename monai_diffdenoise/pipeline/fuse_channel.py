@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,11 @@ def fuse_channel(
     Returns:
         the mean share that was put back.
     """
-    variance_at = None
+    variance_at, ceiling = None, math.inf
+    variation = None if plan.noise is None else plan.noise["level_variation"]
+    if weight is not None and variation is not None:
+        # differences of slices hold structure too: no place is noisier than the noisiest that was found without it
+        ceiling = variation["highest"] ** 2
     if weight is None and plan.stabilizer is None and plan.noise is not None:
         variance_at = _law(plan.noise["family"], units)
     if plan.fusion == "bands" and plan.noise is not None:
@@ -65,6 +70,7 @@ def fuse_channel(
             progress,
             share_out=share_out,
             variance_at=variance_at,
+            ceiling=ceiling,
             autocorrelation=torch.tensor(plan.noise["in_plane"]["autocorrelation"]),
         )
     else:
@@ -80,6 +86,7 @@ def fuse_channel(
             progress,
             share_out=share_out,
             variance_at=variance_at,
+            ceiling=ceiling,
         )
     return share
 
