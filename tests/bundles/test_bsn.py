@@ -101,8 +101,8 @@ def test_single_images_need_no_context(tmp_path: Path) -> None:
 
 
 def test_too_few_slices_for_the_context_are_named(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).random((32, 32, 1)).astype(np.float32)
-    nib.save(nib.Nifti1Image(noise, np.eye(4)), tmp_path / "a.nii")
+    image = add_noise(make_phantom((48, 40, 8)), "gaussian", 0.05, seed=1)[..., 4:5]
+    nib.save(nib.Nifti1Image(image.numpy(), np.eye(4)), tmp_path / "a.nii")
     with pytest.raises(RuntimeError) as caught:
         run(BUNDLE.train, "train", dataset_dir=tmp_path / "a.nii", output_dir=tmp_path / "m", **TINY)
     assert "context" in str(causes(caught.value)[-1])
