@@ -47,7 +47,7 @@ def run_method(
         from monai_diffdenoise import denoise
 
         start = time.perf_counter()
-        result = denoise(case.volume, method="ns-n2n", preset=preset, seed=seed, device="auto", progress=False)
+        result = denoise(case.volume, preset=preset, seed=seed, device="auto", progress=False)
         seconds = time.perf_counter() - start
         return result.image.as_tensor(), seconds, {"report": result.report}
     start = time.perf_counter()

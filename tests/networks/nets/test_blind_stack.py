@@ -221,7 +221,7 @@ def test_it_learns_to_average_what_is_not_blind() -> None:
         {"blind_spot": 2},
         {"blind_spot": (1, 1, 1)},
         {"blind_spot": None, "context_channels": 0},
-        {"shape": "circle"},
+        {"blind_shape": "circle"},
         {"base_channels": (2,)},
         {"base_channels": ()},
         {"base_channels": (0,), "context_channels": 0},
