@@ -40,14 +40,12 @@ def make_pairing(
 ) -> tuple[Pairing, Transform | None]:
     """How the pairs of a method are made.
 
-    | name | image | target | serves |
-    |---|---|---|---|
-    | same | slice i, context | slice i | networks that are blind by construction |
-    | masked | slice i with pixels replaced, context | slice i, at these pixels | any network (Noise2Void) |
-    | neighbor | slice i | slice i + distance | NS-N2N |
-    | slice-blind | slices i - 2, i - 1, i + 1, i + 2 | slice i | noise correlated in the plane alone |
-    | repeat | time t | time t' | series of one image |
-    | recorrupted | slice i + noise, context | slice i - other noise | any network, where the noise is known |
+    - ``same``: slice i with context, and slice i; for networks that are blind by construction.
+    - ``masked``: slice i with pixels replaced, with context, and slice i at these pixels; any network (Noise2Void).
+    - ``neighbor``: slice i, and slice i + distance; NS-N2N.
+    - ``slice-blind``: slices i - 2, i - 1, i + 1, i + 2, and slice i; noise that is correlated in the plane alone.
+    - ``repeat``: time t, and time t'; series of one image.
+    - ``recorrupted``: slice i + noise, with context, and slice i - other noise; any network, where the noise is known.
 
     Args:
         name: one of :data:`PAIRINGS`.
