@@ -25,15 +25,16 @@ class ConditionedPair(Pairing):
 
     The condition c comes from the noisy volume y through a first network, usually blind-spot. A model that learns the
     target from c learns to read the target's noise from c as far as it is there: each pixel of a blind-spot network's
-    output is free of the pixel's own noise, but not of its neighbors', and all together tell it. The targets, and whether
-    their noise is in c:
+    output is free of the pixel's own noise, but not of its neighbors', and all together tell it. The targets, and
+    whether their noise is in c:
 
     - ``same``: slice i of y. Not in c where c was made without slice i (``sees_slice=False``, a slice-blind network).
       After a blind-spot network it IS in c: the published pairing, kept for comparison.
-    - ``neighbor``: slice i + distance of y, weighted. Not in c where c was made from slices nearer than that (``reach``).
+    - ``neighbor``: slice i + distance of y, weighted. Not in c where c was made from slices nearer than that
+      (``reach``).
     - ``repeat``: slice i of another repeat. Never in c, if each repeat is denoised by itself.
-    - ``recorrupted``: slice i of ``targets``. Not in c if c was made from the recorrupted volume: y + tau z all through,
-      and ``targets`` is y - z / tau (Pang et al. 2021).
+    - ``recorrupted``: slice i of ``targets``. Not in c if c was made from the recorrupted volume: y + tau z all
+      through, and ``targets`` is y - z / tau (Pang et al. 2021).
 
     Where the target is free of it, slice i of y may be shown beside c (``show_noisy``), which then holds more than c.
 
