@@ -14,6 +14,10 @@ from monai_diffdenoise.pipeline.slice_pairs import SlicePairs
 
 __all__ = ["BlindPlan", "plan_blind_spot"]
 
+# Correlation with the next pixel. Below, more is lost with the slice than noise is let through: T1 MPRAGE with noise of
+# 0.05 reads 0.12, part of it texture, and comes out 1.3 dB better.
+_WEAK = 0.2
+
 
 @dataclass(frozen=True)
 class BlindPlan:
@@ -57,7 +61,8 @@ def plan_blind_spot(settings: DenoiseSettings, pairs: SlicePairs, advice: NoiseA
     if stride > 1:
         reasons.append(f"pixel shuffle of {stride}: asked for" if settings.stride else advice.reasons["stride"])
     # the nearest pixel that is seen, against the farthest whose noise is correlated
-    if spot is not None and stride * (spot // 2 + 1) <= measured // 2:
+    nearest = stride * (spot // 2 + 1) if spot is not None else measured
+    if nearest <= measured // 2 and advice.correlation >= _WEAK:
         warnings += (
             f"noise is correlated over {measured} x {measured} pixels and the blind spot is {spot} x {spot}: the part "
             "that the network can see will stay in the image",
@@ -79,6 +84,8 @@ def _spot(settings: DenoiseSettings, advice: NoiseAdvice, context: int) -> tuple
     if settings.network == "puca":
         return 1, "blind to one pixel: PUCA is"
     why = advice.reasons["blind_spot_network"].rpartition(": ")[2]
+    if side > 1 and context and settings.network != "lg-bpn" and advice.correlation < _WEAK:
+        return 1, f"blind to one pixel: {advice.correlation:.2f} is little, and a slice tells more of itself"
     if side > 1 and context and settings.network != "lg-bpn":
         return None, f"blind to the whole slice, neighbors tell more: {why}"
     return side, f"blind to {side} x {side} pixels: {why}"

@@ -33,6 +33,7 @@ class NoiseAdvice:
             :func:`~monai_diffdenoise.transforms.make_stabilizer` takes them; None for noise of even strength.
         fusion: whether the estimate should be fused with the noisy image.
         reasons: for each of the choices, by its name.
+        correlation: the larger one of the correlations with the next pixel along both axes of the slice.
     """
 
     blind_spot_network: str
@@ -41,6 +42,7 @@ class NoiseAdvice:
     stabilizer: dict[str, Any] | None
     fusion: bool
     reasons: dict[str, str] = field(default_factory=dict)
+    correlation: float = 0.0
 
 
 def measure_volume(volume: Volume, voxels: int = 1 << 23, axis: int | None = None) -> NoiseMeasurement:
@@ -86,7 +88,8 @@ def advise(noise: NoiseMeasurement) -> NoiseAdvice:
         )
     stabilizer, reasons["stabilizer"] = _stabilizer(noise)
     reasons["fusion"] = "fusion on: it gives back what was removed beyond the measured noise"
-    return NoiseAdvice(network, spot, stride, stabilizer, True, reasons)
+    correlation = max(abs(spectrum.lag(1, 0)), abs(spectrum.lag(0, 1)))
+    return NoiseAdvice(network, spot, stride, stabilizer, True, reasons, correlation)
 
 
 def _stabilizer(noise: NoiseMeasurement) -> tuple[dict[str, Any] | None, str]:

@@ -18,7 +18,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "bsn": {
         "fast": {**_SAME, "iterations": 700, "channels": 8, "patch_size": 48, "learning_rate": 5e-3},
-        "balanced": {**_SAME, "iterations": 2200, "channels": 8, "patch_size": 48, "learning_rate": 5e-3},
+        "balanced": {
+            **_SAME,
+            "iterations": 2200,
+            "channels": 8,
+            "patch_size": 48,
+            "learning_rate": 5e-3,
+            "augment_inference": True,
+        },
         "best": {
             **_SAME,
             "iterations": 8000,
