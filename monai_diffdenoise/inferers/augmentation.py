@@ -16,9 +16,12 @@ __all__ = ["FlipRotateMean", "keeps_turned"]
 
 
 def keeps_turned(network: Callable[..., torch.Tensor]) -> bool:
-    """Whether a network's blind offsets, if it tells them, stay the same when the axes are reversed."""
-    offsets: set[tuple[int, ...]] = getattr(network, "blind", set())
-    return all(d[::-1] in offsets for d in offsets)
+    """Whether a network's blind offsets, if it tells them, stay the same when the axes are reversed.
+
+    None, for the whole image, does.
+    """
+    offsets: set[tuple[int, ...]] | None = getattr(network, "blind", None)
+    return offsets is None or all(d[::-1] in offsets for d in offsets)
 
 
 class FlipRotateMean(nn.Module):
@@ -39,13 +42,15 @@ class FlipRotateMean(nn.Module):
         self.training = getattr(network, "training", False)
 
     @property
-    def blind(self) -> set[tuple[int, ...]]:
-        """Offsets that no pass sees.
+    def blind(self) -> set[tuple[int, ...]] | None:
+        """Offsets that no pass sees; None for all of them.
 
         Raises:
             AttributeError: the network has no ``blind``.
         """
-        offsets: set[tuple[int, ...]] = getattr(self.network, "blind")  # noqa: B009
+        offsets: set[tuple[int, ...]] | None = getattr(self.network, "blind")  # noqa: B009
+        if offsets is None:
+            return None
         axes = len(next(iter(offsets)))
         found = set(offsets)
         for signs in itertools.product((1, -1), repeat=axes):

@@ -47,14 +47,18 @@ class PixelShuffled(nn.Module):
         self.training = getattr(network, "training", False)
 
     @property
-    def blind(self) -> set[tuple[int, ...]]:
+    def blind(self) -> set[tuple[int, ...]] | None:
         """The network's blind offsets in pixels of the image; others are unseen as well unless multiples of the stride.
+
+        None for all of them, where the network sees nothing of the blinded channels.
 
         Raises:
             AttributeError: the network has no ``blind``.
         """
         stride = self.training_stride if self.training else self.stride
-        offsets: set[tuple[int, ...]] = getattr(self.network, "blind")  # noqa: B009
+        offsets: set[tuple[int, ...]] | None = getattr(self.network, "blind")  # noqa: B009
+        if offsets is None:
+            return None
         return {
             tuple(a * s for a, s in zip(d, [stride] * len(d) if isinstance(stride, int) else stride, strict=True))
             for d in offsets

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from torch import nn
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers import FlipRotateMean, PixelShuffled
+from monai_diffdenoise.inferers.augmentation import keeps_turned
+from monai_diffdenoise.networks import BlindStack
 from tests.inferers.networks import BlindNetwork, noise
 from tests.networks.blindness import seen, seen_in_spot
 
@@ -78,3 +81,15 @@ def test_context_turns_with_the_image() -> None:
 def test_volumes_are_not_rotated() -> None:
     with pytest.raises(InputError, match="expected 2"):
         FlipRotateMean(nn.Identity(), rotate=True)(noise(1, 1, 4, 4, 4))
+
+
+@pytest.mark.parametrize("wrap", [FlipRotateMean, PixelShuffled])
+def test_networks_that_leave_the_slice_out_are_blind_to_all_of_it(wrap: Any) -> None:
+    network = BlindStack(channels=4, context_channels=2, levels=1, blind_spot=None)
+    torch.nn.init.normal_(network.tail[-1].weight)
+    wrapped = wrap(network).eval()
+    assert wrapped.blind is None and keeps_turned(wrapped)
+    image = torch.randn(1, 3, 8, 6)
+    other = torch.cat([torch.randn(1, 1, 8, 6), image[:, 1:]], 1)
+    assert torch.equal(wrapped(image), wrapped(other))
+    assert not torch.equal(wrapped(image), wrapped(image.roll(1, 1)))

@@ -167,3 +167,11 @@ def test_too_small_or_noise_free_images_get_a_clear_answer() -> None:
     for image in (torch.rand(1, 16, 16), torch.zeros(1, 64, 64), torch.full((1, 64, 64, 3), 7.0)):
         with pytest.raises(InputError, match="noise"):
             denoise(volume_from_array(image), **TINY)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_network_that_leaves_its_slice_out_runs_in_every_orientation(augment: bool) -> None:
+    noisy = noisy_phantom()
+    result = denoise(noisy, method="bsn", blind_spot=0, context=4, augment_inference=augment, **TINY)
+    assert result.report["plan"]["blind_spot"] is None
+    assert result.image.isfinite().all()
