@@ -40,6 +40,8 @@ LAYERS = {
 
 # Import name of every runtime dependency -> its distribution in setup.cfg.
 DEPENDENCIES = {
+    # MONAI's diffusion U-Net asks for it, and does not bring it along
+    "einops": "einops",
     "fire": "fire",
     "ignite": "pytorch-ignite",
     "monai": "monai",

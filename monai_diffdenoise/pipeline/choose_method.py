@@ -14,8 +14,8 @@ from monai_diffdenoise.pipeline.slice_pairs import SlicePairs
 
 __all__ = ["Choice", "choose_method"]
 
-# Slices that a blind-spot network must have to learn from. On five frames of an OCT and eight slices of a CT head phantom
-# pairs of slices came out 1.7 and 12 dB ahead.
+# Slices that a blind-spot network must have to learn from. On five frames of an OCT and eight slices of a CT head
+# phantom pairs of slices came out 1.7 and 12 dB ahead.
 _FEWEST = 16
 
 
@@ -65,5 +65,6 @@ def choose_method(
         return Choice("ns-n2n", "repeat", f"method ns-n2n on repeats: {change}")
     seen = f"; {change}" if change else ""
     if pairs.close:
-        return Choice("ns-n2n", "neighbor", f"method ns-n2n: {pairs.message or f'there are only {slices} slices'}{seen}")
+        why = pairs.message or f"there are only {slices} slices"
+        return Choice("ns-n2n", "neighbor", f"method ns-n2n: {why}{seen}")
     return Choice("bsn", "blind", f"method bsn, slice by slice: {pairs.message}{seen}")

@@ -116,6 +116,8 @@ def test_a_scratch_file_has_no_name_and_goes_with_its_array(scratch: Path) -> No
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_leaves_nothing(scratch: Path, how: signal.Signals) -> None:
     code = (
+        # a shell that starts the tests in the background has them ignore it
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import time; from monai_diffdenoise.data.storage import *\n"
         "with memory_limit(0): a = allocate((1, 99, 99, 99))\n"
         "a.fill_(1.0); print('ready', flush=True); time.sleep(60)"
