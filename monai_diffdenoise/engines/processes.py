@@ -76,4 +76,6 @@ def distribute(network: nn.Module, device: str | torch.device) -> DistributedDat
         device: from :func:`process_device`.
     """
     device = torch.device(device)
-    return DistributedDataParallel(place(network, device), device_ids=[device] if device.type == "cuda" else None)
+    # buffers are constants here (masks), the same in every process
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(place(network, device), device_ids=devices, broadcast_buffers=False)
