@@ -76,6 +76,7 @@ def distribute(network: nn.Module, device: str | torch.device) -> DistributedDat
         device: from :func:`process_device`.
     """
     device = torch.device(device)
-    # buffers are constants here (masks), the same in every process
-    devices = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(place(network, device), device_ids=devices, broadcast_buffers=False)
+    wrapped = DistributedDataParallel(place(network, device), device_ids=[device] if device.type == "cuda" else None)
+    # Buffers are constants (masks), sent once at the start. Set, not passed: torch 2.13 renames the argument.
+    wrapped.broadcast_buffers = False
+    return wrapped
