@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monai_diffdenoise.pipeline.fusion_transform import PosteriorFusiond
+    from monai_diffdenoise.pipeline.model_folder import Model, load_model, save_model
     from monai_diffdenoise.pipeline.plan import Plan, make_plan
     from monai_diffdenoise.pipeline.presets import PRESETS
     from monai_diffdenoise.pipeline.result import Result
@@ -22,29 +23,35 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS",
     "DenoiseSettings",
+    "Model",
     "Plan",
     "PosteriorFusiond",
     "Result",
     "denoise",
     "denoise_volume",
     "fingerprint",
+    "load_model",
     "make_plan",
     "prepare_volumes",
     "resolve",
+    "save_model",
 ]
 
 _HOME = {
     "PRESETS": "presets",
     "DenoiseSettings": "settings",
+    "Model": "model_folder",
     "Plan": "plan",
     "PosteriorFusiond": "fusion_transform",
     "Result": "result",
     "denoise": "run",
     "denoise_volume": "run",
     "fingerprint": "training_volumes",
+    "load_model": "model_folder",
     "make_plan": "plan",
     "prepare_volumes": "training_volumes",
     "resolve": "settings",
+    "save_model": "model_folder",
 }
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,10 @@ from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.result import Result
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
 from monai_diffdenoise.pipeline.stabilized import restore
+from monai_diffdenoise.pipeline.versions import versions
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 
 __all__ = ["denoise", "denoise_volume"]
-
-_PACKAGES = ("monai-diffdenoise", "monai", "torch", "pytorch-ignite", "numpy", "nibabel", "pydicom")
 
 
 def denoise(
@@ -154,7 +152,7 @@ def _denoise_volume(
         "device": str(device),
         "scores": scores,
         "timings_s": {name: round(seconds, 3) for name, seconds in timings.items()},
-        "versions": _versions(),
+        "versions": versions(),
         "warnings": notes,
     }
     shape = volume.image.shape
@@ -175,13 +173,3 @@ def _timed(timings: dict[str, float], name: str, work: Callable[[], Any]) -> Any
     result = work()
     timings[name] = time.perf_counter() - start
     return result
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
