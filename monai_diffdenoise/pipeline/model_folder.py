@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,14 @@ __all__ = ["Model", "load_model", "save_model"]
 _FORMAT = 1
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.pt"
 # A table, so that a file can name no class but these.
-_NETWORKS: dict[str, Callable[..., nn.Module]] = {
+_NETWORKS: dict[str, type[nn.Module]] = {
     "blind-stack": BlindStack,
     "lg-bpn": LGBPN,
     "nafnet": NAFNet,
     "puca": PUCA,
     "residual": ResidualDenoiser,
 }
-_PAIRINGS: dict[str, Callable[..., Pairing]] = {
+_PAIRINGS: dict[str, type[Pairing]] = {
     "neighbor": NeighborSlicePair,
     "same": BlindSpotPair,
     "slice-blind": SliceBlindPair,

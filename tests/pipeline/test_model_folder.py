@@ -115,7 +115,7 @@ def _edit(folder: Path, change: Callable[[dict], Any]) -> None:
         (lambda folder: _edit(folder, lambda told: told["network"].update(name="os.system")), "os.system"),
         (
             lambda folder: _edit(folder, lambda told: told["network"]["arguments"].update(channels=8)),
-            "loading state_dict",
+            "loading",
         ),
         (lambda folder: _edit(folder, lambda told: told["network"]["arguments"].update(more=1)), "more"),
         (lambda folder: _edit(folder, lambda told: told["pairing"].update(kind="eval")), "eval"),
