@@ -105,6 +105,8 @@ class Plan:
             return f"{self.method}, {self.pairing} pairs along axis {self.axis}, distance {self.distance}"
         axes = f"axis {self.axis}" if not self.others else f"axes {', '.join(map(str, self.axes))}"
         seen = f"with {self.context} neighbors along {axes}, distance {self.distance}"
+        if self.network == "nafnet":
+            return f"{self.method}, network nafnet, {seen if self.context else 'slice by slice'}"
         spot = "its slice" if self.blind_spot is None else f"{self.blind_spot[0]} x {self.blind_spot[1]} pixels"
         return f"{self.method}, network {self.network}, blind to {spot}, {seen if self.context else 'slice by slice'}"
 

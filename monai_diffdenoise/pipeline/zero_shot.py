@@ -37,9 +37,7 @@ from monai_diffdenoise.transforms.stabilize import make_stabilizer
 
 __all__ = ["Denoiser", "ZeroShot"]
 
-Denoiser = Callable[
-    [torch.Tensor, list[AffineScaling], torch.Tensor, Callable[[int, int], None] | None], torch.Tensor
-]
+Denoiser = Callable[[torch.Tensor, list[AffineScaling], torch.Tensor, Callable[[int, int], None] | None], torch.Tensor]
 """Denoises an image (C, X, Y, Z) of any units: called with it, a scaling for each channel, where the result goes, and
 a progress that may be None."""
 
@@ -152,7 +150,7 @@ class ZeroShot:
         """
         if not isinstance(how, nn.Module):
             return how(image, scalings, out, progress)
-        axis = self.slice_axis if image.shape == self.image.shape else -1
+        axis = self.slice_axis if image.shape[1:] == self.image.shape[1:] else -1
         return denoise_along(self._inferer(progress), self.plan.axes, image, self._around(how), scalings, out, axis)
 
     def fuse(

@@ -1,0 +1,195 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Stages two and three of DiffDenoise: a diffusion model given the first network's output, and sampling from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.networks.schedulers import DDPMScheduler
+from monai.utils import set_determinism
+from torch import nn
+
+from monai_diffdenoise.data.storage import allocate
+from monai_diffdenoise.engines import PairTraining
+from monai_diffdenoise.inferers import DiffusionPairInferer, DiffusionState, SRDSInferer, SRDSVolumeInferer
+from monai_diffdenoise.losses import DiffusionPairLoss
+from monai_diffdenoise.networks import ConditionalDiffusion
+from monai_diffdenoise.pipeline.measured_recorruption import measured_recorruption
+from monai_diffdenoise.pipeline.stage import Stages, key_of
+from monai_diffdenoise.pipeline.zero_shot import ZeroShot
+from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird
+from monai_diffdenoise.transforms.scaling import AffineScaling
+
+__all__ = ["Sampler", "diffusion_key", "train_diffusion"]
+
+_TIMES = 1000
+_LEARNING_RATE = 2e-3
+# What these change is there before a condition is: the blind-spot network's output, or the diffusion model itself.
+_COUNTS = (
+    *("target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise", "diffusion_iterations"),
+    *("diffusion_channels", "augment_inference", "inference_stride", "refine", "tile", "seed", "validation_pairs"),
+)
+
+
+def diffusion_key(stages: Stages, before: str) -> str:
+    """What the diffusion model depends on.
+
+    Args:
+        stages: the run.
+        before: the key of the blind-spot network.
+    """
+    return key_of(before, "diffusion", {name: getattr(stages.settings, name) for name in _COUNTS})
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A trained diffusion model with the first network, as one denoiser; see ``zero_shot.Denoiser``.
+
+    Args:
+        job: the volume, whose plan says how the first network is run.
+        first: the blind-spot network.
+        network: the diffusion model.
+        sampling: how it is sampled.
+        pairing: what it sees of a slice.
+    """
+
+    job: ZeroShot
+    first: nn.Module
+    network: nn.Module
+    sampling: SRDSInferer
+    pairing: ConditionedPair
+
+    def __call__(
+        self,
+        image: torch.Tensor,
+        scalings: list[AffineScaling],
+        out: torch.Tensor,
+        progress: Callable[[int, int], None] | None = None,
+        spread: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The mean of the draws in ``out``, their standard deviation in ``spread``, in the units of ``image``."""
+        self.job.denoise(self.first, image, scalings, out)
+        inferer = SRDSVolumeInferer(self.sampling, self.pairing, progress)
+        return inferer.denoise(image, out, self.network, scalings, out, spread)[0]
+
+
+def train_diffusion(stages: Stages, first: nn.Module, key: str) -> tuple[Callable[[ZeroShot], Sampler], dict[str, Any]]:
+    """Train on all volumes, chosen by the error of what is sampled against held-out targets free of the leak.
+
+    Args:
+        stages: the run.
+        first: the trained blind-spot network.
+        key: see :func:`diffusion_key`.
+
+    Returns:
+        a sampler for each of the volumes, and scores.
+    """
+    s, jobs = stages.settings, stages.jobs
+    set_determinism(seed=s.seed)
+    volumes = _volumes(stages, first, s.target)
+    pairing = _pairing(jobs[0], s.target, s.show_noisy)
+    held_out: dict[str, Any] = {}
+    if s.target == "same":
+        held_out["held_out_volumes"] = _volumes(stages, first, "recorrupted", draws=1)
+        held_out["held_out_pairing"] = _pairing(jobs[0], "recorrupted", False)
+    state = DiffusionState(True, _strength(volumes, pairing))
+    sigma = sum(job.noise.sigma(0) for job in jobs) / len(jobs)
+    noise = [s.condition_noise * sigma] + [0.0] * (pairing.in_channels - 1)
+    scheduler = DDPMScheduler(_TIMES, prediction_type="v_prediction")
+    width = int(s.diffusion_channels or 0)
+    network = ConditionalDiffusion(condition_channels=pairing.in_channels, channels=(width, 2 * width, 2 * width))
+
+    def sampling(steps: int | None, pairs: int | None) -> SRDSInferer:
+        return SRDSInferer(
+            scheduler,
+            int(steps or 1),
+            int(pairs or 1),
+            state,
+            noise,
+            seed=s.seed,
+            batch_size=s.inference_batch,
+            tile=s.tile,
+            amp=s.amp,
+        )
+
+    training = PairTraining(
+        network=network.to(stages.device),
+        volumes=volumes,
+        pairing=pairing,
+        loss_function=DiffusionPairLoss(),
+        inferer=DiffusionPairInferer(scheduler, state, noise, seed=s.seed),
+        options=stages.options(s.diffusion_iterations, _LEARNING_RATE),
+        device=stages.device,
+        folder=stages.place("diffusion", key),
+        fingerprint=key,
+        resume=True,
+        progress=stages.report("diffusion"),
+        make_pairs=RandConditionedPaird,
+        held_out_inferer=sampling(1, 1),
+        **held_out,
+    )
+    trained = training.run()
+    draw = sampling(s.sampling_steps, s.symmetric_pairs)
+    return lambda job: Sampler(job, first, trained, draw, _pairing(job, s.target, s.show_noisy)), training.scores()
+
+
+def _pairing(job: ZeroShot, target: Any, show_noisy: bool) -> ConditionedPair:
+    plan = job.plan
+    reach = (plan.context + 1) // 2 * plan.distance
+    return ConditionedPair(
+        target,
+        plan.axis,
+        plan.distance,
+        reach,
+        sees_slice=plan.blind_spot is not None,
+        show_noisy=show_noisy and target != "same",
+    )
+
+
+def _volumes(stages: Stages, first: nn.Module, target: str, draws: int | None = None) -> list[dict[str, Any]]:
+    """What pairs are drawn from: noisy volumes with the first network's output and, if they are split, targets."""
+    made = []
+    draws = int(draws or stages.settings.recorruptions or 1) if target == "recorrupted" else 1
+    for number, job in enumerate(stages.jobs):
+        chosen = job.chosen_channels()
+        if target == "repeat":
+            made.append(_conditioned(job, first, job.channels(chosen), job.scalings[0]))
+            continue
+        for step, c in enumerate(chosen):
+            image, scaling = job.work[c : c + 1], job.scalings[c]
+            for draw in range(draws):
+                if target == "recorrupted":
+                    split = measured_recorruption(job, c, stages.settings.recorruption_tau)
+                    seed = np.random.SeedSequence([stages.settings.seed, number, c, draw]).generate_state(4)
+                    shown, targets = split.split(image, np.random.RandomState(seed))
+                    made.append({**_conditioned(job, first, shown, scaling), "targets": targets})
+                else:
+                    made.append(_conditioned(job, first, image, scaling))
+                if target == "neighbor":
+                    made[-1]["weight"] = job.noise.weight(c, (step, len(chosen)))
+                stages.report("conditions")("", len(made), len(stages.jobs) * len(chosen) * draws)
+    return made
+
+
+def _conditioned(job: ZeroShot, first: nn.Module, image: torch.Tensor, scaling: AffineScaling) -> dict[str, Any]:
+    condition = allocate(image.shape, job.slice_axis)
+    job.denoise(first, image, [scaling] * image.shape[0], condition)
+    return {"image": image, "scaling": scaling, "condition": condition}
+
+
+def _strength(volumes: list[dict[str, Any]], pairing: ConditionedPair) -> float:
+    """Standard deviation of target minus condition in normalised units, over all volumes."""
+    total = count = 0.0
+    for volume in volumes:
+        targets = volume.get("targets", volume["image"])
+        for target, condition in zip(pairing.stack(targets), pairing.stack(volume["condition"]), strict=True):
+            total += float(((target - condition) / volume["scaling"].scale).double().square().sum())
+        count += targets.numel()
+    # nothing to diffuse where the image has no noise at all
+    return max(math.sqrt(total / count), 1e-6)
