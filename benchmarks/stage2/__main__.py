@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import append_row, read_rows
+from benchmarks.stage2.names import ALONE, CASES
+from benchmarks.stage2.variants import VARIANTS
 
 __all__ = ["main"]
 
@@ -67,16 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
-    code = "from benchmarks.stage2.cases import CASES; from benchmarks.stage2.work import ALONE; import json;"
-    code += "from benchmarks.stage2.variants import VARIANTS; print(json.dumps([CASES, [*ALONE, *VARIANTS]]))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    cases, variants = json.loads(found.splitlines()[-1])
     return [
         {"case": case, "variant": variant, "seed": seed, "first": options.first_steps, "second": options.steps}
         for seed in options.seeds
-        for variant in variants
+        for variant in (*ALONE, *VARIANTS)
         if any(fnmatch.fnmatch(variant, pattern) for pattern in options.variants)
-        for case in cases
+        for case in CASES
         if any(fnmatch.fnmatch(case, pattern) for pattern in options.cases)
     ]
 

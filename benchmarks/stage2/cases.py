@@ -19,7 +19,7 @@ from monai_diffdenoise.transforms.recorrupt import (
 )
 from monai_diffdenoise.transforms.stabilize import AnscombeStabilizer, LogGammaStabilizer, Stabilizer
 
-__all__ = ["CASES", "Case", "load_case", "scored"]
+__all__ = ["Case", "load_case", "scored"]
 
 _FULL, _MID = 90.739, 0.5
 _TOY = {"seen": (55, 40, 30, 80, 80, 48), "other": (55, 136, 30, 80, 80, 48)}
@@ -27,24 +27,12 @@ _TOY = {"seen": (55, 40, 30, 80, 80, 48), "other": (55, 136, 30, 80, 80, 48)}
 _VOLUME = {"seen": (55, 80, 44, 96, 96, 40)}
 
 
-def _names(part: str, kinds: dict[str, tuple[int, ...]]) -> list[str]:
-    return [f"{part} {kind} {level}" for kind, levels in kinds.items() for level in levels]
-
-
-CASES = [
-    *_names("toy", {"gaussian": (25, 6), "correlated": (25, 6), "poisson": (25, 6)}),
-    *_names("toy", {"gamma": (25, 75), "gamma-stabilized": (25, 75), "poisson-stabilized": (25,), "clipped": (50,)}),
-    *_names("volume", {"gaussian": (25, 6), "correlated": (25,)}),
-]
-"""Part, kind and level; the level is the standard deviation at a signal of 0.5, in 1/255 of the range."""
-
-
 @dataclass(frozen=True, eq=False)
 class Case:
     """Noisy crops (1, X, Y, Z) and what is known of their noise.
 
     Args:
-        name: one of :data:`CASES`.
+        name: one of :data:`benchmarks.stage2.names.CASES`.
         clean: by crop, for the scores alone: "seen" is trained on, "other", where there is one, is not.
         noisy: by crop, in the units of ``clean``.
         model: the law of the noise.

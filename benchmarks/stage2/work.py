@@ -13,14 +13,12 @@ from torch import nn
 
 from benchmarks.stage2.cases import Case, load_case, scored
 from benchmarks.stage2.first import estimate, first_network
+from benchmarks.stage2.names import ALONE
 from benchmarks.stage2.scores import calibration, fuse, score
 from benchmarks.stage2.second import Second
 from benchmarks.stage2.variants import VARIANTS
 
-__all__ = ["ALONE", "work"]
-
-ALONE = ("first network", "first network, longer")
-"""The variants without a second network; "longer" has the CPU time of both trainings together."""
+__all__ = ["work"]
 
 _REDRAWS = 4
 # CPU seconds of a step of the second network by those of a step of the first one, measured on one thread.
