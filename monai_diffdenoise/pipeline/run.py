@@ -171,7 +171,7 @@ class _Run:
             )
         elif self.settings.method == "diffdenoise":
             how = self._diffdenoise()
-            if self.selection is not None and self.selection.name == "srds":
+            if self.selection is not None and self.selection.name == self.settings.sampler:
                 return how
         else:
             how = self._timed("training", job.train)
@@ -184,13 +184,16 @@ class _Run:
         made = run_stages(stages)
         self.timings.update(made.seconds)
         self.job.scores = {**made.scores["blind-spot"], "stages": made.scores}
-        candidates: dict[str, nn.Module | Denoiser] = {"bsn": made.first, "srds": made.sampler(self.job)}
+        candidates: dict[str, nn.Module | Denoiser] = {
+            "bsn": made.first,
+            self.settings.sampler: made.sampler(self.job),
+        }
         if made.student is not None:
             candidates["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
         selection = self.selection = self._timed("choice", lambda: choose_candidate(self.job, candidates))
         self.job.scores["choice"] = selection.as_dict()
-        self.spread = made.sampled[0].spread
-        if selection.name == "srds":
+        self.spread = made.sampled[0].spread if self.settings.sampler == "srds" else None
+        if selection.name == self.settings.sampler:
             self.denoised.copy_(made.sampled[0].mean)
         return candidates[selection.name]
 

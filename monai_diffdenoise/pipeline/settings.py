@@ -18,7 +18,7 @@ __all__ = ["LATER_STAGES", "DenoiseSettings", "resolve"]
 
 LATER_STAGES = (
     *("target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise"),
-    *("diffusion_iterations", "diffusion_channels", "sampling_steps", "symmetric_pairs"),
+    *("sampler", "diffusion_iterations", "diffusion_channels", "sampling_steps", "symmetric_pairs"),
     *("student", "student_iterations", "student_channels"),
 )
 """Settings that only ``method diffdenoise`` looks at, and only after its blind-spot network."""
@@ -161,6 +161,14 @@ class DenoiseSettings:
     condition_noise: Annotated[
         float, _help("White noise on what the diffusion model sees of the blind-spot network, in units of sigma.")
     ] = 0.0
+    sampler: Annotated[
+        Literal["mean", "srds"],
+        _help(
+            "What the conditional model of diffdenoise is: mean = it learns the mean of its target, and gives it at "
+            "once; srds = diffusion with symmetric sampling, as published, which tends to the same mean, takes longer, "
+            "and also tells how far its draws differ."
+        ),
+    ] = "mean"
     diffusion_iterations: Annotated[
         int | None, _by_stage_preset("diffusion_iterations", "Optimizer steps of the diffusion model.")
     ] = None
@@ -169,10 +177,10 @@ class DenoiseSettings:
         _by_stage_preset("diffusion_channels", "Features of the diffusion model's first level, a multiple of 8."),
     ] = None
     sampling_steps: Annotated[
-        int | None, _by_stage_preset("sampling_steps", "Evaluations of the diffusion model a draw.")
+        int | None, _by_stage_preset("sampling_steps", "Sampler srds: evaluations of the model a draw.")
     ] = None
     symmetric_pairs: Annotated[
-        int | None, _by_stage_preset("symmetric_pairs", "Symmetric pairs of draws whose mean is taken (SRDS).")
+        int | None, _by_stage_preset("symmetric_pairs", "Sampler srds: symmetric pairs of draws whose mean is taken.")
     ] = None
     student: Annotated[
         bool | None, _by_stage_preset("student", "Train a small network on what was sampled (distillation).")
@@ -219,6 +227,8 @@ class DenoiseSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"got {name.replace('_', '-')} = {value}; expected a number above 0")
+        if self.condition_noise and self.sampler == "mean":
+            raise InputError("got condition-noise with sampler mean, which has none: choose sampler srds, or 0")
         if self.diffusion_channels is not None and self.diffusion_channels % 8:
             raise InputError(f"got diffusion-channels = {self.diffusion_channels}; expected a multiple of 8")
         if self.axis is not None and self.axis not in (0, 1, 2):
@@ -240,6 +250,7 @@ class DenoiseSettings:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("auto", "ns-n2n", "bsn", "diffdenoise"),
+    "sampler": ("mean", "srds"),
     "target": ("recorrupted", "neighbor", "repeat", "same"),
     "preset": ("fast", "balanced", "best"),
     "pairing": ("auto", "neighbor", "slice-blind", "repeat"),

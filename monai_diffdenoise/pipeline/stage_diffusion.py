@@ -11,13 +11,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.inferers import Inferer
 from monai.networks.schedulers import DDPMScheduler
 from monai.utils import set_determinism
 from torch import nn
 
 from monai_diffdenoise.data.storage import allocate
 from monai_diffdenoise.engines import PairTraining
-from monai_diffdenoise.inferers import DiffusionPairInferer, DiffusionState, SRDSInferer, SRDSVolumeInferer
+from monai_diffdenoise.inferers import (
+    ConditionalMeanInferer,
+    DiffusionPairInferer,
+    DiffusionState,
+    SRDSInferer,
+    SRDSVolumeInferer,
+)
 from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import ConditionalDiffusion
 from monai_diffdenoise.pipeline.measured_recorruption import measured_recorruption
@@ -32,8 +39,17 @@ _TIMES = 1000
 _LEARNING_RATE = 2e-3
 # What these change is there before a condition is: the blind-spot network's output, or the diffusion model itself.
 _COUNTS = (
-    *("target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise", "diffusion_iterations"),
-    *("diffusion_channels", "augment_inference", "inference_stride", "refine", "tile", "seed", "validation_pairs"),
+    *("sampler", "target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise"),
+    *(
+        "diffusion_iterations",
+        "diffusion_channels",
+        "augment_inference",
+        "inference_stride",
+        "refine",
+        "tile",
+        "seed",
+        "validation_pairs",
+    ),
 )
 
 
@@ -62,7 +78,7 @@ class Sampler:
     job: ZeroShot
     first: nn.Module
     network: nn.Module
-    sampling: SRDSInferer
+    sampling: SRDSInferer | ConditionalMeanInferer
     pairing: ConditionedPair
 
     def __call__(
@@ -105,25 +121,23 @@ def train_diffusion(stages: Stages, first: nn.Module, key: str) -> tuple[Callabl
     width = int(s.diffusion_channels or 0)
     network = ConditionalDiffusion(condition_channels=pairing.in_channels, channels=(width, 2 * width, 2 * width))
 
-    def sampling(steps: int | None, pairs: int | None) -> SRDSInferer:
-        return SRDSInferer(
-            scheduler,
-            int(steps or 1),
-            int(pairs or 1),
-            state,
-            noise,
-            seed=s.seed,
-            batch_size=s.inference_batch,
-            tile=s.tile,
-            amp=s.amp,
-        )
+    def sampling(steps: int | None, pairs: int | None) -> SRDSInferer | ConditionalMeanInferer:
+        how: dict[str, Any] = {"batch_size": s.inference_batch, "tile": s.tile, "amp": s.amp}
+        if s.sampler == "mean":
+            return ConditionalMeanInferer(state, **how)
+        return SRDSInferer(scheduler, int(steps or 1), int(pairs or 1), state, noise, seed=s.seed, **how)
 
+    inferer = (
+        ConditionalMeanInferer(state)
+        if s.sampler == "mean"
+        else DiffusionPairInferer(scheduler, state, noise, seed=s.seed)
+    )
     training = PairTraining(
         network=network.to(stages.device),
         volumes=volumes,
         pairing=pairing,
         loss_function=DiffusionPairLoss(),
-        inferer=DiffusionPairInferer(scheduler, state, noise, seed=s.seed),
+        inferer=inferer,
         options=stages.options(s.diffusion_iterations, _LEARNING_RATE),
         device=stages.device,
         folder=stages.place("diffusion", key),
@@ -131,12 +145,24 @@ def train_diffusion(stages: Stages, first: nn.Module, key: str) -> tuple[Callabl
         resume=True,
         progress=stages.report("diffusion"),
         make_pairs=RandConditionedPaird,
-        held_out_inferer=sampling(1, 1),
+        held_out_inferer=_Result(sampling(1, 1)),
         **held_out,
     )
     trained = training.run()
     draw = sampling(s.sampling_steps, s.symmetric_pairs)
     return lambda job: Sampler(job, first, trained, draw, _pairing(job, s.target, s.show_noisy)), training.scores()
+
+
+class _Result(Inferer):
+    """What is sampled for a held-out pair; some samplers take a call with the pair for a training step."""
+
+    def __init__(self, sampling: SRDSInferer | ConditionalMeanInferer) -> None:
+        self.sampling = sampling
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        return self.sampling(inputs, network)
 
 
 def _pairing(job: ZeroShot, target: Any, show_noisy: bool) -> ConditionedPair:

@@ -10,10 +10,10 @@ __all__ = ["STAGE_PRESETS"]
 
 STAGE_PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
-        "recorruptions": 2,
+        "recorruptions": 4,
         "diffusion_iterations": 400,
         "diffusion_channels": 16,
-        "sampling_steps": 4,
+        "sampling_steps": 5,
         "symmetric_pairs": 1,
         "student": True,
         "student_iterations": 300,
@@ -24,7 +24,7 @@ STAGE_PRESETS: dict[str, dict[str, Any]] = {
         "diffusion_iterations": 1600,
         "diffusion_channels": 16,
         "sampling_steps": 10,
-        "symmetric_pairs": 2,
+        "symmetric_pairs": 1,
         "student": True,
         "student_iterations": 1000,
         "student_channels": 16,
@@ -34,7 +34,7 @@ STAGE_PRESETS: dict[str, dict[str, Any]] = {
         "diffusion_iterations": 10000,
         "diffusion_channels": 32,
         "sampling_steps": 10,
-        "symmetric_pairs": 4,
+        "symmetric_pairs": 2,
         "student": True,
         "student_iterations": 6000,
         "student_channels": 32,
