@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from monai.utils import set_determinism
 from torch import nn
 
 from monai_diffdenoise.data.storage import allocate
-from monai_diffdenoise.engines import PairTraining
+from monai_diffdenoise.engines import PairTraining, save_atomically
 from monai_diffdenoise.inferers import (
     ConditionalMeanInferer,
     DiffusionPairInferer,
@@ -106,51 +107,81 @@ def train_diffusion(stages: Stages, first: nn.Module, key: str) -> tuple[Callabl
     Returns:
         a sampler for each of the volumes, and scores.
     """
-    s, jobs = stages.settings, stages.jobs
+    s, head = stages.settings, stages.jobs[0]
+    place = stages.place("diffusion", key)
+    finished = None if place is None else place / "finished.pt"
+    if finished is None or not finished.is_file():
+        made = _train(stages, first, key, place)
+        if finished is not None:
+            save_atomically(made, finished)
+    else:
+        # neither the volumes with their conditions nor the checkpoints are needed any more
+        made = torch.load(finished, map_location="cpu", weights_only=True)
+    network = _network(stages).to(stages.device)
+    network.load_state_dict(made["weights"])
+    draw = _sampling(stages, made["scale"], s.sampling_steps, s.symmetric_pairs)
+    pairing = _pairing(head, s.target, s.show_noisy)
+    return lambda job: Sampler(job, first, network.eval(), draw, pairing), made["scores"]
+
+
+def _train(stages: Stages, first: nn.Module, key: str, place: Path | None) -> dict[str, Any]:
+    """Weights, the scale of the state, and scores."""
+    s, head = stages.settings, stages.jobs[0]
     set_determinism(seed=s.seed)
     volumes = _volumes(stages, first, s.target)
-    pairing = _pairing(jobs[0], s.target, s.show_noisy)
+    pairing = _pairing(head, s.target, s.show_noisy)
     held_out: dict[str, Any] = {}
     if s.target == "same":
         held_out["held_out_volumes"] = _volumes(stages, first, "recorrupted", draws=1)
-        held_out["held_out_pairing"] = _pairing(jobs[0], "recorrupted", False)
-    state = DiffusionState(True, _strength(volumes, pairing))
-    sigma = sum(job.noise.sigma(0) for job in jobs) / len(jobs)
-    noise = [s.condition_noise * sigma] + [0.0] * (pairing.in_channels - 1)
-    scheduler = DDPMScheduler(_TIMES, prediction_type="v_prediction")
-    width = int(s.diffusion_channels or 0)
-    network = ConditionalDiffusion(condition_channels=pairing.in_channels, channels=(width, 2 * width, 2 * width))
-
-    def sampling(steps: int | None, pairs: int | None) -> SRDSInferer | ConditionalMeanInferer:
-        how: dict[str, Any] = {"batch_size": s.inference_batch, "tile": s.tile, "amp": s.amp}
-        if s.sampler == "mean":
-            return ConditionalMeanInferer(state, **how)
-        return SRDSInferer(scheduler, int(steps or 1), int(pairs or 1), state, noise, seed=s.seed, **how)
-
-    inferer = (
-        ConditionalMeanInferer(state)
-        if s.sampler == "mean"
-        else DiffusionPairInferer(scheduler, state, noise, seed=s.seed)
-    )
+        held_out["held_out_pairing"] = _pairing(head, "recorrupted", False)
+    scale = _strength(volumes, pairing)
+    once = _sampling(stages, scale, 1, 1)
+    inferer: Inferer = once
+    if isinstance(once, SRDSInferer):
+        inferer = DiffusionPairInferer(_scheduler(), once.state, once.condition_noise, seed=s.seed)
     training = PairTraining(
-        network=network.to(stages.device),
+        network=_network(stages).to(stages.device),
         volumes=volumes,
         pairing=pairing,
         loss_function=DiffusionPairLoss(),
         inferer=inferer,
         options=stages.options(s.diffusion_iterations, _LEARNING_RATE),
         device=stages.device,
-        folder=stages.place("diffusion", key),
+        folder=place,
         fingerprint=key,
         resume=True,
         progress=stages.report("diffusion"),
         make_pairs=RandConditionedPaird,
-        held_out_inferer=_Result(sampling(1, 1)),
+        held_out_inferer=_Result(once),
         **held_out,
     )
-    trained = training.run()
-    draw = sampling(s.sampling_steps, s.symmetric_pairs)
-    return lambda job: Sampler(job, first, trained, draw, _pairing(job, s.target, s.show_noisy)), training.scores()
+    weights = {name: value.cpu() for name, value in training.run().state_dict().items()}
+    return {"weights": weights, "scale": scale, "scores": training.scores()}
+
+
+def _scheduler() -> DDPMScheduler:
+    return DDPMScheduler(_TIMES, prediction_type="v_prediction")
+
+
+def _network(stages: Stages) -> ConditionalDiffusion:
+    width = int(stages.settings.diffusion_channels or 0)
+    shown = _pairing(stages.jobs[0], stages.settings.target, stages.settings.show_noisy).in_channels
+    return ConditionalDiffusion(condition_channels=shown, channels=(width, 2 * width, 2 * width))
+
+
+def _sampling(
+    stages: Stages, scale: float, steps: int | None, pairs: int | None
+) -> SRDSInferer | ConditionalMeanInferer:
+    """How the model is asked for its result."""
+    s, state = stages.settings, DiffusionState(True, scale)
+    how: dict[str, Any] = {"batch_size": s.inference_batch, "tile": s.tile, "amp": s.amp}
+    if s.sampler == "mean":
+        return ConditionalMeanInferer(state, **how)
+    sigma = sum(job.noise.sigma(0) for job in stages.jobs) / len(stages.jobs)
+    shown = _pairing(stages.jobs[0], s.target, s.show_noisy).in_channels
+    # the noisy slice beside it holds its own
+    noise = [s.condition_noise * sigma] + [0.0] * (shown - 1)
+    return SRDSInferer(_scheduler(), int(steps or 1), int(pairs or 1), state, noise, seed=s.seed, **how)
 
 
 class _Result(Inferer):

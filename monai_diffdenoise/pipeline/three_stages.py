@@ -101,8 +101,9 @@ def run_stages(stages: Stages) -> ThreeStages:
     head, others = stages.jobs[0], stages.jobs[1:]
     keys = {"blind-spot": key_of([job.fingerprint() for job in stages.jobs])}
     head.folder = stages.place("blind-spot", keys["blind-spot"])
-    head.resume, head.progress = True, stages.report("blind-spot")
+    told, head.resume, head.progress = head.progress, True, stages.report("blind-spot")
     first = head.train(others)
+    head.progress = told
     scores = {"blind-spot": head.scores}
     lap("blind-spot")
     keys["diffusion"] = diffusion_key(stages, keys["blind-spot"])
