@@ -81,8 +81,8 @@ class Denoise:
     save_uncertainty: Annotated[
         str | None,
         tyro.conf.arg(
-            help="Write the standard deviation of the draws here (--method diffdenoise --sampler srds); names as for "
-            "--save-residual."
+            help="Write how far the result of --method diffdenoise changes with another draw of the noise here, as a "
+            "standard deviation; names as for --save-residual."
         ),
     ] = None
     model: Annotated[
@@ -109,11 +109,8 @@ class Denoise:
             raise InputError(f"got --json {self.json}; expected a name that ends in .json")
         if self.save_share is not None and not self.settings.fusion:
             raise InputError("got --save-share without fusion, which makes that map: drop one of them")
-        drawn = self.settings.method == "diffdenoise" and self.settings.sampler == "srds" and self.model is None
-        if self.save_uncertainty is not None and not drawn:
-            raise InputError(
-                "got --save-uncertainty without draws that differ; add --method diffdenoise --sampler srds, or drop it"
-            )
+        if self.save_uncertainty is not None and (self.settings.method != "diffdenoise" or self.model is not None):
+            raise InputError("got --save-uncertainty, which only --method diffdenoise has: add that, or drop it")
         maps = self._maps()
         names = [Path(self.output), *map(Path, maps), *([] if self.json is None else [self.json])]
         if len({name.absolute() for name in names}) < len(names):

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from monai_diffdenoise.metrics.verdict import Verdict
 from monai_diffdenoise.pipeline.do_no_harm import judge
 from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
 
-__all__ = ["Selection", "choose_candidate"]
+__all__ = ["FUSED", "Selection", "choose_candidate", "fused_or_not"]
+
+FUSED = " + fusion"
+"""What the name of a candidate ends in if fusion follows."""
 
 # Tests that measure a gain; the others only warn.
 _GAINS = ("sure", "slices")
@@ -41,17 +42,28 @@ class Selection:
         return {"returned": self.name, "why": self.reason, "gains": self.gains}
 
 
-def choose_candidate(job: ZeroShot, candidates: Mapping[str, nn.Module | Denoiser]) -> Selection:
-    """Let each candidate denoise the same part, fuse as the run does, and take the one with the largest gain.
+def fused_or_not(job: ZeroShot, denoisers: Mapping[str, Denoiser]) -> dict[str, Denoiser]:
+    """Candidates from denoisers that see the noisy pixel: fusion gives some of them back what others never lost.
+
+    Args:
+        job: whose settings may switch fusion off.
+        denoisers: by name.
+    """
+    plain = dict(denoisers)
+    return plain | ({name + FUSED: how for name, how in plain.items()} if job.settings.fusion else {})
+
+
+def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:
+    """Let each candidate denoise the same part, and take the one with the largest gain.
 
     The gain is the mean of Stein's estimate and of that against neighboring slices, as far as there are both. All
     candidates see the same noise and the same probe, so that their differences are far more certain than each gain.
 
     Args:
         job: the run.
-        candidates: by name; the first is taken where nothing tells them apart.
+        candidates: networks of the plan and denoisers, by name; the first is taken where nothing tells them apart.
     """
-    verdicts = {name: judge(job, how) for name, how in candidates.items()}
+    verdicts = {name: judge(job, how, name.endswith(FUSED)) for name, how in candidates.items()}
     gains = {name: {} if verdict is None else _gains(verdict) for name, verdict in verdicts.items()}
     common = set.intersection(*(set(found) for found in gains.values()))
     first = next(iter(candidates))

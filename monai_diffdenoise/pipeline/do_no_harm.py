@@ -25,12 +25,13 @@ _FEWEST = 1000
 _CERTAIN, _UNCERTAIN = 0.1, 0.4
 
 
-def judge(job: ZeroShot, how: nn.Module | Denoiser) -> Verdict | None:
+def judge(job: ZeroShot, how: nn.Module | Denoiser, fuse: bool | None = None) -> Verdict | None:
     """Judge what a denoiser and fusion do to some slices in the middle of a run's middle time point.
 
     Args:
         job: the run, with its settings.
         how: see :meth:`~monai_diffdenoise.pipeline.zero_shot.ZeroShot.denoise`.
+        fuse: whether fusion follows; None as the settings say.
 
     Returns:
         None where nothing can be said: no noise was measured, or the part is too small.
@@ -41,7 +42,7 @@ def judge(job: ZeroShot, how: nn.Module | Denoiser) -> Verdict | None:
         return None
     part = _middle(job)
     noisy = job.scalings[channel].apply(job.work[channel : channel + 1][part]).contiguous()
-    denoise = job.on_part(how, channel, part)
+    denoise = job.on_part(how, channel, part, fuse)
     denoised = denoise(noisy)
     axis, distance = job.plan.axis, job.plan.distance
     tripled = job.noise.matched and noisy.shape[axis + 1] > 2 * distance

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from monai_diffdenoise.data import Volume, read_volume, volume_from_array
 from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.pipeline.choose_candidate import Selection, choose_candidate
+from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose_candidate, fused_or_not
 from monai_diffdenoise.pipeline.do_no_harm import harm, judge
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.model_plan import plan_for_model, unlike_training
@@ -98,7 +98,7 @@ def denoise_volume(
         progress: called with (stage, done, total).
         announce: called with the plan before the work starts.
         keep_share: keep the map of what fusion put back, ``Result.share``.
-        keep_uncertainty: keep the spread of the draws of method diffdenoise, ``Result.uncertainty``.
+        keep_uncertainty: keep ``Result.uncertainty``, of method diffdenoise.
         model: trained already; nothing is trained then.
 
     Raises:
@@ -163,15 +163,12 @@ class _Run:
         if self.model is not None:
             warning = unlike_training(job, self.model)
             self.notes += [warning] if warning else []
-            how: nn.Module | Denoiser = Student(
-                replace(self.model, network=self.model.network.to(self.device)),
-                self.settings,
-                self.plan.axis,
-                self.plan.distance,
-            )
+            moved = replace(self.model, network=self.model.network.to(self.device))
+            student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
+            how: nn.Module | Denoiser = self._best(fused_or_not(job, {"student": student}))
         elif self.settings.method == "diffdenoise":
             how = self._diffdenoise()
-            if self.selection is not None and self.selection.name == self.settings.sampler:
+            if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
                 return how
         else:
             how = self._timed("training", job.train)
@@ -184,21 +181,23 @@ class _Run:
         made = run_stages(stages)
         self.timings.update(made.seconds)
         self.job.scores = {**made.scores["blind-spot"], "stages": made.scores}
-        candidates: dict[str, nn.Module | Denoiser] = {
-            "bsn": made.first,
-            self.settings.sampler: made.sampler(self.job),
-        }
+        others: dict[str, Denoiser] = {self.settings.sampler: made.sampler(self.job)}
         if made.student is not None:
-            candidates["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
+            others["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
+        first = "bsn" + (FUSED if self.settings.fusion else "")
+        how = self._best({first: made.first, **fused_or_not(self.job, others)})
+        self.spread = made.sampled[0].spread
+        if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
+            self.denoised.copy_(made.sampled[0].mean)
+        return how
+
+    def _best(self, candidates: Mapping[str, nn.Module | Denoiser]) -> nn.Module | Denoiser:
         selection = self.selection = self._timed("choice", lambda: choose_candidate(self.job, candidates))
         self.job.scores["choice"] = selection.as_dict()
-        self.spread = made.sampled[0].spread if self.settings.sampler == "srds" else None
-        if selection.name == self.settings.sampler:
-            self.denoised.copy_(made.sampled[0].mean)
         return candidates[selection.name]
 
     def _uncertainty(self) -> torch.Tensor | None:
-        """The spread of the draws in input units, before ``denoised`` is brought back to them."""
+        """The spread in input units, before ``denoised`` is brought back to them."""
         if self.spread is None or self.job.stabilizer is None:
             return self.spread
         return restored_spread(self.denoised, self.spread, self.job.stabilizer, self.stack.slice_axis)
@@ -209,7 +208,7 @@ class _Run:
         how = self._denoise()
         share = uncertainty = None
         put_back = None
-        if self.settings.fusion:
+        if self.settings.fusion if self.selection is None else self.selection.name.endswith(FUSED):
             if keep_share or job.stabilizer is not None:
                 share = allocate(stack.image.shape, stack.slice_axis)
             _, put_back = self._timed("fusion", lambda: job.fuse(self.denoised, self.denoised, share))

@@ -165,8 +165,7 @@ class DenoiseSettings:
         Literal["mean", "srds"],
         _help(
             "What the conditional model of diffdenoise is: mean = it learns the mean of its target, and gives it at "
-            "once; srds = diffusion with symmetric sampling, as published, which tends to the same mean, takes longer, "
-            "and also tells how far its draws differ."
+            "once; srds = diffusion with symmetric sampling, as published, which tends to the same mean, and is slower."
         ),
     ] = "mean"
     diffusion_iterations: Annotated[

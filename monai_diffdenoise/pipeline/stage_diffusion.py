@@ -34,10 +34,12 @@ from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
-__all__ = ["Sampler", "diffusion_key", "train_diffusion"]
+__all__ = ["Sampler", "diffusion_key", "diffusion_network", "train_diffusion"]
 
 _TIMES = 1000
 _LEARNING_RATE = 2e-3
+# Copies with more noise that the spread is taken from, and what sets their seeds apart from those of the training.
+_COPIES, _SPREAD = 4, 1
 # What these change is there before a condition is: the blind-spot network's output, or the diffusion model itself.
 _COUNTS = (
     *("sampler", "target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise"),
@@ -88,12 +90,38 @@ class Sampler:
         scalings: list[AffineScaling],
         out: torch.Tensor,
         progress: Callable[[int, int], None] | None = None,
-        spread: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The mean of the draws in ``out``, their standard deviation in ``spread``, in the units of ``image``."""
         self.job.denoise(self.first, image, scalings, out)
         inferer = SRDSVolumeInferer(self.sampling, self.pairing, progress)
-        return inferer.denoise(image, out, self.network, scalings, out, spread)[0]
+        return inferer.denoise(image, out, self.network, scalings, out)[0]
+
+    def spread(self, out: torch.Tensor, progress: Callable[[int, int], None] | None = None) -> torch.Tensor:
+        """How far the result for ``job.work`` changes with another draw of its noise: its standard deviation.
+
+        From some copies with more noise of the same law. The draws of one diffusion model say less: where its targets
+        are noisy, they differ by the noise of the targets, which is no error of their mean.
+
+        Args:
+            out: where it goes, (C, X, Y, Z), in the units of ``job.work``.
+            progress: called with (copies done, copies in all).
+        """
+        job, tau = self.job, self.job.settings.recorruption_tau
+        for c in range(job.work.shape[0]):
+            channel = slice(c, c + 1)
+            squares, mean = out[channel].zero_(), torch.zeros(())
+            split = measured_recorruption(job, c, tau)
+            for copy in range(_COPIES):
+                seed = np.random.SeedSequence([job.settings.seed, c, copy, _SPREAD]).generate_state(4)
+                noisier = split.split(job.work[channel], np.random.RandomState(seed))[0]
+                found = self(noisier, job.scalings[channel], torch.empty_like(noisier))
+                change = found - mean
+                mean = mean + change / (copy + 1)
+                squares += change * (found - mean)
+                if progress is not None:
+                    progress(c * _COPIES + copy + 1, job.work.shape[0] * _COPIES)
+            # noise of tau times that of the image was added
+            squares.div_(_COPIES - 1).sqrt_().div_(tau)
+        return out
 
 
 def train_diffusion(stages: Stages, first: nn.Module, key: str) -> tuple[Callable[[ZeroShot], Sampler], dict[str, Any]]:
@@ -117,7 +145,7 @@ def train_diffusion(stages: Stages, first: nn.Module, key: str) -> tuple[Callabl
     else:
         # neither the volumes with their conditions nor the checkpoints are needed any more
         made = torch.load(finished, map_location="cpu", weights_only=True)
-    network = _network(stages).to(stages.device)
+    network = diffusion_network(stages).to(stages.device)
     network.load_state_dict(made["weights"])
     draw = _sampling(stages, made["scale"], s.sampling_steps, s.symmetric_pairs)
     pairing = _pairing(head, s.target, s.show_noisy)
@@ -140,7 +168,7 @@ def _train(stages: Stages, first: nn.Module, key: str, place: Path | None) -> di
     if isinstance(once, SRDSInferer):
         inferer = DiffusionPairInferer(_scheduler(), once.state, once.condition_noise, seed=s.seed)
     training = PairTraining(
-        network=_network(stages).to(stages.device),
+        network=diffusion_network(stages).to(stages.device),
         volumes=volumes,
         pairing=pairing,
         loss_function=DiffusionPairLoss(),
@@ -163,7 +191,8 @@ def _scheduler() -> DDPMScheduler:
     return DDPMScheduler(_TIMES, prediction_type="v_prediction")
 
 
-def _network(stages: Stages) -> ConditionalDiffusion:
+def diffusion_network(stages: Stages) -> ConditionalDiffusion:
+    """The model, with fresh weights."""
     width = int(stages.settings.diffusion_channels or 0)
     shown = _pairing(stages.jobs[0], stages.settings.target, stages.settings.show_noisy).in_channels
     return ConditionalDiffusion(condition_channels=shown, channels=(width, 2 * width, 2 * width))

@@ -26,7 +26,7 @@ from monai_diffdenoise.transforms import PseudoCleanPair, RandPseudoCleanPaird
 from monai_diffdenoise.transforms.blind_pairing import BlindSpotPair
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
-__all__ = ["Sampled", "Student", "sample_volumes", "student_key", "targets_key", "train_student"]
+__all__ = ["Sampled", "Student", "sample_volumes", "student_arguments", "student_key", "targets_key", "train_student"]
 
 _LEARNING_RATE = 2e-3
 
@@ -37,7 +37,7 @@ class Sampled:
 
     Args:
         mean: (C, X, Y, Z).
-        spread: standard deviation of the draws, (C, X, Y, Z).
+        spread: how far it changes with another draw of the noise, (C, X, Y, Z).
         weight: how far the mean is trusted, (1, X, Y, Z), 0 to 1.
     """
 
@@ -100,13 +100,9 @@ def sample_volumes(stages: Stages, sampler: Callable[[ZeroShot], Sampler], key: 
         count, tell = job.work.shape[0], stages.report("sampling")
         # both in one array, as the cache keeps one beside the weight
         both = allocate((2 * count, *job.work.shape[1:]), job.slice_axis)
-        sampler(job)(
-            job.work,
-            job.scalings,
-            both[:count],
-            lambda done, steps: tell("", number * steps + done, total * steps),
-            both[count:],
-        )
+        draw = sampler(job)
+        draw(job.work, job.scalings, both[:count])
+        draw.spread(both[count:], lambda done, steps: tell("", number * steps + done, total * steps))
         return both, spread_confidence(both[count:])
 
     if place is None:
@@ -120,6 +116,21 @@ def sample_volumes(stages: Stages, sampler: Callable[[ZeroShot], Sampler], key: 
         count = job.work.shape[0]
         sampled.append(Sampled(volume["targets"][:count], volume["targets"][count:], volume["weight"]))
     return sampled
+
+
+def student_arguments(stages: Stages) -> dict[str, Any]:
+    """What the network of the student is made with."""
+    options = stages.jobs[0].training_options()
+    return {
+        "in_channels": 1 + stages.jobs[0].plan.context,
+        "channels": int(stages.settings.student_channels or 0),
+        "encoder": [1, 1],
+        "middle": 2,
+        "decoder": [1, 1],
+        # patches have other statistics than slices
+        "attention": "local",
+        "window": 3 * options.patch_size // 2,
+    }
 
 
 def train_student(stages: Stages, sampled: list[Sampled], key: str) -> tuple[Model, dict[str, Any]]:
@@ -137,16 +148,7 @@ def train_student(stages: Stages, sampled: list[Sampled], key: str) -> tuple[Mod
     set_determinism(seed=s.seed)
     options = stages.options(s.student_iterations, _LEARNING_RATE)
     pairing = PseudoCleanPair(plan.axis, plan.distance, plan.context)
-    arguments: dict[str, Any] = {
-        "in_channels": pairing.in_channels,
-        "channels": int(s.student_channels or 0),
-        "encoder": [1, 1],
-        "middle": 2,
-        "decoder": [1, 1],
-        # patches have other statistics than slices
-        "attention": "local",
-        "window": 3 * options.patch_size // 2,
-    }
+    arguments = student_arguments(stages)
     volumes = [
         {
             "image": job.work[c : c + 1],

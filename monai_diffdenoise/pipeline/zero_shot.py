@@ -177,7 +177,7 @@ class ZeroShot:
         return out, sum(shares) / len(shares)
 
     def on_part(
-        self, how: nn.Module | Denoiser, channel: int, part: tuple[slice, ...]
+        self, how: nn.Module | Denoiser, channel: int, part: tuple[slice, ...], fuse: bool | None = None
     ) -> Callable[[torch.Tensor], torch.Tensor]:
         """All that is done to a part of a channel, as a function of normalised images (1, X, Y, Z).
 
@@ -185,14 +185,16 @@ class ZeroShot:
             how: see :meth:`denoise`.
             channel: whose noise it is.
             part: index of the part in (1, X, Y, Z).
+            fuse: whether fusion follows; None as the settings say.
         """
         unit = AffineScaling(0.0, 1.0)
-        local = self.settings.fusion and self.noise.local
+        fuse = self.settings.fusion if fuse is None else fuse
+        local = fuse and self.noise.local
         weight = self.noise.weight(channel)[part][0] if local else None
 
         def denoise(noisy: torch.Tensor) -> torch.Tensor:
             denoised = self.denoise(how, noisy, [unit], torch.empty_like(noisy))
-            if self.settings.fusion:
+            if fuse:
                 images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
                 fuse_channel(self.plan, *images, units=self.scalings[channel])
             return denoised
