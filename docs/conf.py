@@ -5,17 +5,21 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
 import monai_diffdenoise
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "monai-diffdenoise"
 author = "monai-diffdenoise contributors"
 copyright = author
 release = monai_diffdenoise.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions = ["command_line", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = project

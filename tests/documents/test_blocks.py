@@ -15,7 +15,7 @@ from tests.documents.blocks import DOCUMENTS, ROOT, Block, find_blocks
 from tests.documents.reader import Reader, untried
 
 _TRIED = {"bash", "python"}
-_UNSEEN = {"{eval-rst}", "{toctree}"}
+_UNSEEN = {"{command-line}", "{eval-rst}", "{toctree}"}
 BLOCKS = [block for document in DOCUMENTS for block in find_blocks(document)]
 ALONE = [block for block in BLOCKS if block.language in _TRIED and block.document.parents[1].parent != ROOT / "bundles"]
 QUICK = [block for block in ALONE if not re.search(r"python -m (?!monai_diffdenoise)", block.text)]
