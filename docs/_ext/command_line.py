@@ -17,7 +17,7 @@ from monai_diffdenoise.cli.main import main
 
 __all__ = ["CommandLine", "setup"]
 
-_COLUMNS = "100"
+_COLUMNS = "84"
 _COMMANDS = re.compile(r"^usage: .*\{([\w,-]+)\}")
 
 
