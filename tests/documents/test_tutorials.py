@@ -12,7 +12,7 @@ import pytest
 
 from tests.documents.blocks import ROOT
 
-TUTORIALS = sorted((ROOT / "tutorials").glob("*.md"))
+TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9]*.md"))
 _CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
