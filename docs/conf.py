@@ -5,18 +5,33 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
 import monai_diffdenoise
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "monai-diffdenoise"
 author = "monai-diffdenoise contributors"
 copyright = author
 release = monai_diffdenoise.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions = ["command_line", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
+
+# Tutorials stand at the top of the repository, Sphinx reads what is below its own folder.
+shutil.rmtree(Path(__file__).parent / "tutorials", ignore_errors=True)
+shutil.copytree(Path(__file__).parents[1] / "tutorials", Path(__file__).parent / "tutorials")
+nb_execution_mode = "force"
+nb_execution_timeout = 900
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_merge_streams = True
+
 html_theme = "furo"
 html_title = project
 

@@ -24,6 +24,9 @@ _CORRELATED = 0.1
 _FAR_MORE = 1.3
 _CLEAN = 1.8
 _MOST_REPEATS = 32
+# As many as a volume is measured on; the largest blocks.
+_PIXELS = 1 << 19
+_BLOCK = 16
 _UNKNOWN = SliceCorrelation((math.nan, math.nan), math.nan, math.nan)
 
 
@@ -95,11 +98,7 @@ def noise_views(
     if sliced is not None:
         found["slices"] = sliced
     if repeats and image.shape[0] > 1:
-        middle = slice_stack(image[0], slice_axis).shape[0] // 2
-        count = min(image.shape[0], _MOST_REPEATS)
-        first = (image.shape[0] - count) // 2
-        series = torch.stack([slice_stack(part, slice_axis)[middle] for part in image[first : first + count]]) / scale
-        timed = _from_differences(series, lowest, threshold, _UNKNOWN)
+        timed = _from_differences(_series(image, slice_axis) / scale, lowest, threshold, _UNKNOWN)
         if timed is not None:
             found["repeats"] = replace(timed, across=across)
     single = measure_single_image(stack, 0)
@@ -108,6 +107,22 @@ def noise_views(
         curve = _curve(blocks, lowest, threshold)
         found["image"] = NoiseView(blocks, curve, fit_family(curve), spectrum, across)
     return found
+
+
+def _series(image: torch.Tensor, slice_axis: int) -> torch.Tensor:
+    """Repeats (T, K * H, W) of some slices from all over the volume, one below the other.
+
+    One slice alone may show only air, or too few places without anatomy. Slices are cut to whole blocks, so that none
+    lies across two of them.
+    """
+    count = min(image.shape[0], _MOST_REPEATS)
+    first = (image.shape[0] - count) // 2
+    parts = [slice_stack(part, slice_axis) for part in image[first : first + count]]
+    depth, height, width = parts[0].shape
+    number = max(min(depth, _PIXELS // (count * height * width)), 1)
+    places = [(2 * k + 1) * depth // (2 * number) for k in range(number)]
+    rows = height - height % _BLOCK if height >= _BLOCK else height
+    return torch.stack([part[places, :rows].reshape(-1, width) for part in parts])
 
 
 def _from_differences(

@@ -135,7 +135,10 @@ def test_killed_and_resumed_equals_uninterrupted(scan: Path, how: signal.Signals
         "--validate-every",
         "10",
     ]
-    command = [sys.executable, "-m", "monai_diffdenoise", "denoise", str(scan)]
+    # a shell that starts the tests in the background has them ignore SIGINT
+    start = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    start += "from monai_diffdenoise.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, "denoise", str(scan)]
     subprocess.run([*command, str(folder / "whole.nii.gz"), *options], check=True, capture_output=True)
     process = subprocess.Popen(
         [*command, str(folder / "cut.nii.gz"), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,0 +1,145 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A reader who types what the documents say, on small files that stand in for the reader's own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import monai.bundle
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from monai_diffdenoise.cli.main import main
+from tests.bundles.kit import TINY, write_noisy
+from tests.documents.blocks import ROOT, Block
+
+__all__ = ["Reader", "untried"]
+
+_UNTRIED = {
+    r"^pip install|^python -m venv": ".ci/run installs the project in new environments",
+    r"^pytest|^\.ci/run|^ruff|^mypy|^sphinx-build|^git ": "what .ci/run is made of",
+    r"^torchrun": "tests/bundles trains in two processes",
+    r"monai\.bundle (ckpt|onnx)_export": "tests/bundles exports every bundle",
+    r"^diffdenoise demo": ".ci/run runs it",
+    r"^python -m timeit": "prints a time",
+}
+
+
+def untried(words: list[str]) -> str | None:
+    """Why the tests of the documents do not run a command; None if they do."""
+    line = " ".join(words)
+    return next((why for pattern, why in _UNTRIED.items() if re.search(pattern, line)), None)
+
+
+class Reader:
+    """Runs what the documents say in a folder, and provides the files that this reads.
+
+    Args:
+        folder: the working directory; ``/data`` is a folder in it.
+        make_series: writes a DICOM series into a folder of that name.
+    """
+
+    def __init__(self, folder: Path, make_series: Callable[..., Path]) -> None:
+        self.folder, self.make_series = folder, make_series
+        shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("*.pt"))
+
+    def follow(self, block: Block) -> None:
+        """Do what a block says; whatever does not succeed raises."""
+        if block.language == "python":
+            for name in re.findall(r'read_volume\("([^"]+)"\)', block.text):
+                self._provide(name)
+            exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
+        else:
+            for words in block.commands:
+                if untried(words) is None:
+                    self._type([word.replace("PATH", str(self._bundle_of(block))) for word in words])
+
+    def _bundle_of(self, block: Block) -> Path:
+        return self.folder / "bundles" / block.document.parents[1].name
+
+    def _type(self, words: list[str]) -> None:
+        if words[0] == "diffdenoise":
+            self._program(words[1:])
+        elif words[:3] == ["python", "-m", "monai_diffdenoise"]:
+            self._program(words[3:])
+        elif words[:4] == ["python", "-m", "monai.bundle", "run"]:
+            self._bundle(words[4], dict(zip(words[5::2], words[6::2], strict=True)))
+        elif words[:2] == ["python", "-m"]:
+            self._module(words[2], words[3:])
+        else:
+            raise AssertionError(f"nobody tries this command: {' '.join(words)}")
+
+    def _program(self, words: list[str]) -> None:
+        if "--help" in words:
+            with pytest.raises(SystemExit) as end:
+                main(words)
+            assert not end.value.code
+            return
+        reads = {"denoise": (1,), "analyze": (1,), "evaluate": (1, 2)}[words[0]]
+        for place, word in enumerate(words):
+            if place in reads or words[place - 1] == "--mask":
+                self._provide(word)
+        assert main(words) == 0, words
+
+    def _bundle(self, program: str, flags: dict[str, str]) -> None:
+        given: dict[str, Any] = {name.lstrip("-"): yaml.safe_load(value) for name, value in flags.items()}
+        for name, value in given.items():
+            if isinstance(value, str) and value.startswith("/data/"):
+                given[name] = self._provide(value) if name == "dataset_dir" else str(self.folder / value.lstrip("/"))
+        files = given.pop("config_file")
+        root = Path(files if isinstance(files, str) else files[0]).parents[1].resolve()
+        tiny = TINY if program == "training" else {"device": "cpu"}
+        if program == "training" and Path(str(given.get("output_dir"))).exists():
+            # variants of a training; what follows uses the first one's weights
+            given["output_dir"] += f"_{len(list(self.folder.rglob('model.pt')))}"
+        monai.bundle.run(run_id=program, config_file=files, bundle_root=str(root), **{**tiny, **given})
+
+    def _module(self, module: str, words: list[str]) -> None:
+        if module.startswith(("benchmarks", "tests")):
+            flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+            known = set(re.findall(r"--[\w-]+", _help(module, *words[:1] if words and words[0].isidentifier() else ())))
+            assert flags <= known, f"{module} knows no {flags - known}"
+        else:
+            subprocess.run([sys.executable, "-m", module, *words], cwd=ROOT, capture_output=True, check=True)
+
+    def _provide(self, name: str) -> str:
+        path = self.folder / name.lstrip("/")
+        if path.exists():
+            return str(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if "mask" in name:
+            like = nib.load(write_noisy(path))
+            nib.save(nib.Nifti1Image(np.ones(like.shape, np.uint8), like.affine), path)
+        elif name.endswith((".nii", ".nii.gz")):
+            write_noisy(path)
+        elif name.startswith("/data/"):
+            path.mkdir()
+            write_noisy(path / "a.nii.gz")
+        else:
+            self.make_series(str(path.relative_to(self.folder)), slices=8, shape=(32, 32))
+        return str(path)
+
+
+@cache
+def _help(module: str, *words: str) -> str:
+    """What a module of the repository says about its options."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(sys, "argv", [module, *words, "--help"])
+        patch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit):
+            runpy.run_module(module, run_name="__main__", alter_sys=False)
+    return said.getvalue()
