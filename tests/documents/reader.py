@@ -34,6 +34,7 @@ _UNTRIED = {
     r"^torchrun": "tests/bundles trains in two processes",
     r"monai\.bundle (ckpt|onnx)_export": "tests/bundles exports every bundle",
     r"^diffdenoise demo": ".ci/run runs it",
+    r"^diffdenoise label-app": "tests/apps runs it",
     r"^python -m timeit": "prints a time",
 }
 

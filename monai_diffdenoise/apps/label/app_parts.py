@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 _METHODS = {"ns_n2n": "ns-n2n", "bsn": "bsn", "diffdenoise": "diffdenoise"}
 
 
-class _Batch(BatchInferTask):  # type: ignore[misc]
+class _Batch(BatchInferTask):
     def get_images(self, request: Mapping[str, Any], datastore: Any) -> list[str]:
         wanted = super().get_images(request, datastore)
         noisy = set(noisy_images(datastore))

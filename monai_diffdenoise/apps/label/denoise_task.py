@@ -34,7 +34,8 @@ def settings_of(request: Mapping[str, Any], method: str) -> DenoiseSettings:
     if device.startswith("cuda") and not torch.cuda.is_available():
         # MONAI Label's clients name a GPU whether there is one or not
         device = "auto"
-    chosen = replace(DenoiseSettings(), **given, method=method, device=device)
+    given |= {"method": method, "device": device}
+    chosen = replace(DenoiseSettings(), **given)
     chosen.check()
     return chosen
 
@@ -55,7 +56,7 @@ def write_image(volume: Volume) -> str:
     return name
 
 
-class DenoiseTask(InferTask):  # type: ignore[misc]
+class DenoiseTask(InferTask):
     """Denoise an image with the trained model, or, while there is none, from itself alone.
 
     Args:

@@ -23,7 +23,7 @@ __all__ = ["FitTask"]
 _log = logging.getLogger(__name__)
 
 
-class FitTask(TrainTask):  # type: ignore[misc]
+class FitTask(TrainTask):
     """``diffdenoise fit`` on the images of the datastore; derived ones are left out.
 
     Args:

@@ -22,7 +22,7 @@ __all__ = ["Disagreement", "LeastSure"]
 _SCORE, _MODEL = "disagreement_over_noise", "scored_by"
 
 
-class Disagreement(ScoringMethod):  # type: ignore[misc]
+class Disagreement(ScoringMethod):
     """Give each image the disagreement of the trained model with itself, once for each model.
 
     Args:
@@ -48,7 +48,7 @@ class Disagreement(ScoringMethod):  # type: ignore[misc]
         return {"executed": done, "seconds": round(time.perf_counter() - started, 1)}
 
 
-class LeastSure(Strategy):  # type: ignore[misc]
+class LeastSure(Strategy):
     """The image with the largest score; any that was not scored yet comes first."""
 
     def __init__(self) -> None:

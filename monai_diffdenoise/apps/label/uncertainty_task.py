@@ -54,7 +54,7 @@ def disagreement(volume: Volume, model: Model, request: Mapping[str, Any]) -> tu
     return spread, float(spread.square().mean().sqrt()) / sigma if sigma > 0 else 0.0
 
 
-class UncertaintyTask(InferTask):  # type: ignore[misc]
+class UncertaintyTask(InferTask):
     """The map of :func:`disagreement`; there once a model was trained.
 
     Args:
