@@ -11,39 +11,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monai_diffdenoise.pipeline.condition_data import Conditions, first_network, prepare_conditions
+    from monai_diffdenoise.pipeline.conditioned_sampling import ConditionedSampling
+    from monai_diffdenoise.pipeline.diffusion_scale import KeepScale, read_scale
     from monai_diffdenoise.pipeline.fusion_transform import PosteriorFusiond
     from monai_diffdenoise.pipeline.plan import Plan, make_plan
     from monai_diffdenoise.pipeline.presets import PRESETS
     from monai_diffdenoise.pipeline.result import Result
     from monai_diffdenoise.pipeline.run import denoise, denoise_volume
+    from monai_diffdenoise.pipeline.save_spread import SaveSpreadd
     from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
+    from monai_diffdenoise.pipeline.target_folder import TargetGeneration, prepare_targets
     from monai_diffdenoise.pipeline.training_volumes import fingerprint, prepare_volumes
 
 __all__ = [
     "PRESETS",
+    "ConditionedSampling",
+    "Conditions",
     "DenoiseSettings",
+    "KeepScale",
     "Plan",
     "PosteriorFusiond",
     "Result",
+    "SaveSpreadd",
+    "TargetGeneration",
     "denoise",
     "denoise_volume",
     "fingerprint",
+    "first_network",
     "make_plan",
+    "prepare_conditions",
+    "prepare_targets",
     "prepare_volumes",
+    "read_scale",
     "resolve",
 ]
 
 _HOME = {
     "PRESETS": "presets",
+    "ConditionedSampling": "conditioned_sampling",
+    "Conditions": "condition_data",
     "DenoiseSettings": "settings",
+    "KeepScale": "diffusion_scale",
     "Plan": "plan",
     "PosteriorFusiond": "fusion_transform",
     "Result": "result",
+    "SaveSpreadd": "save_spread",
+    "TargetGeneration": "target_folder",
     "denoise": "run",
     "denoise_volume": "run",
     "fingerprint": "training_volumes",
+    "first_network": "condition_data",
     "make_plan": "plan",
+    "prepare_conditions": "condition_data",
+    "prepare_targets": "target_folder",
     "prepare_volumes": "training_volumes",
+    "read_scale": "diffusion_scale",
     "resolve": "settings",
 }
 
