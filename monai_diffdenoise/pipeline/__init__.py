@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monai_diffdenoise.pipeline.presets import PRESETS
     from monai_diffdenoise.pipeline.result import Result
     from monai_diffdenoise.pipeline.run import denoise, denoise_volume
+    from monai_diffdenoise.pipeline.samplers import make_sampler, make_training_inferer
     from monai_diffdenoise.pipeline.save_spread import SaveSpreadd
     from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
     from monai_diffdenoise.pipeline.target_folder import TargetGeneration, prepare_targets
@@ -40,6 +41,8 @@ __all__ = [
     "fingerprint",
     "first_network",
     "make_plan",
+    "make_sampler",
+    "make_training_inferer",
     "prepare_conditions",
     "prepare_targets",
     "prepare_volumes",
@@ -63,6 +66,8 @@ _HOME = {
     "fingerprint": "training_volumes",
     "first_network": "condition_data",
     "make_plan": "plan",
+    "make_sampler": "samplers",
+    "make_training_inferer": "samplers",
     "prepare_conditions": "condition_data",
     "prepare_targets": "target_folder",
     "prepare_volumes": "training_volumes",

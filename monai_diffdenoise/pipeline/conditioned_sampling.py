@@ -12,7 +12,8 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import nn
 
-from monai_diffdenoise.inferers import SRDSVolumeInferer, VolumeSliceInferer
+from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.inferers import ConditionalMeanInferer, SRDSVolumeInferer, VolumeSliceInferer
 from monai_diffdenoise.transforms.scaling import robust_scaling
 
 __all__ = ["ConditionedSampling"]
@@ -26,6 +27,9 @@ class ConditionedSampling(Inferer):
         first_inferer: runs it over a volume.
         inferer: samples the model that it is called with.
         spread: return twice the channels: the mean, and after it the spread of the draws.
+
+    Raises:
+        InputError: a spread where nothing is drawn.
     """
 
     def __init__(
@@ -35,6 +39,10 @@ class ConditionedSampling(Inferer):
         inferer: SRDSVolumeInferer,
         spread: bool = False,
     ) -> None:
+        if spread and isinstance(inferer.sampler, ConditionalMeanInferer):
+            raise InputError(
+                "got spread with sampler mean, which draws nothing; expected sampler srds, in training, too"
+            )
         self.first_network, self.first_inferer = first_network, first_inferer
         self.inferer, self.spread = inferer, spread
 

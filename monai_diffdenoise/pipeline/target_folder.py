@@ -21,7 +21,7 @@ from monai_diffdenoise.engines import (
     condition_volumes,
     generate_targets,
 )
-from monai_diffdenoise.inferers import SRDSInferer, SRDSVolumeInferer, VolumeSliceInferer
+from monai_diffdenoise.inferers import ConditionalMeanInferer, SRDSInferer, SRDSVolumeInferer, VolumeSliceInferer
 from monai_diffdenoise.pipeline.condition_data import weights_digest
 from monai_diffdenoise.pipeline.training_volumes import prepare_volumes
 from monai_diffdenoise.transforms import BlindSpotPair, ConditionedPair
@@ -54,7 +54,7 @@ class TargetGeneration:
     targets_dir: str | os.PathLike[str]
     first_network: nn.Module
     network: nn.Module
-    sampler: SRDSInferer
+    sampler: SRDSInferer | ConditionalMeanInferer
     show_noisy: bool = True
     context: int = 4
     series: str | None = None
@@ -67,10 +67,11 @@ class TargetGeneration:
 
     def identity(self) -> str:
         """Digest of what a target depends on beside its volume."""
-        chosen = {k: v for k, v in vars(self.sampler).items() if k not in ("alphas_cumprod", "batch_size")}
+        # a tensor's repr leaves most of it out
+        chosen = {k: v.tolist() if isinstance(v, torch.Tensor) else v for k, v in vars(self.sampler).items()}
+        chosen.pop("batch_size")
         told = (weights_digest(self.first_network), weights_digest(self.network), self.show_noisy, self.context)
-        levels = self.sampler.alphas_cumprod.tolist()
-        return hashlib.sha256(repr((*told, sorted(chosen.items()), levels)).encode()).hexdigest()
+        return hashlib.sha256(repr((*told, sorted(chosen.items()))).encode()).hexdigest()
 
     def run(self) -> None:
         """Make the targets that are missing.

@@ -125,10 +125,11 @@ BUNDLES = [
         "nafnet",
         "NAFNet",
         {
+            "in_channels": 5,
             "channels": 16,
-            "encoder": [1, 1, 2],
+            "encoder": [1, 1],
             "middle": 2,
-            "decoder": [1, 1, 1],
+            "decoder": [1, 1],
             "attention": "local",
             "window": 72,
         },

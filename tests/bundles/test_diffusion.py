@@ -14,13 +14,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.inferers import Inferer
 from monai.networks.schedulers import DDPMScheduler
 
 from monai_diffdenoise.bundle_lint import parse_config
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.engines import PairTraining, TargetCache, TrainingOptions, place
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.inferers import DiffusionPairInferer, SRDSInferer
+from monai_diffdenoise.inferers import ConditionalMeanInferer, DiffusionPairInferer, SRDSInferer
 from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import BlindStack, ConditionalDiffusion
 from monai_diffdenoise.pipeline import first_network, prepare_conditions
@@ -31,6 +32,16 @@ BUNDLE = next(bundle for bundle in BUNDLES if bundle.name == "diffusion")
 Made = Callable[[str], Path]
 
 
+class Result(Inferer):
+    """Never asks for a training step."""
+
+    def __init__(self, inferer: ConditionalMeanInferer) -> None:
+        self.inferer = inferer
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return self.inferer(inputs, network)
+
+
 @pytest.fixture
 def weights(made: Made) -> dict[str, Path]:
     return {"bsn_checkpoint": made("bsn_checkpoint"), "ckpt_path": made("diffusion") / "model.pt"}
@@ -39,15 +50,16 @@ def weights(made: Made) -> dict[str, Path]:
 def test_ids_agree_between_the_programs() -> None:
     """What has to be the same in training and afterwards has the same default."""
     train, evaluate, inference = (parse_config(path) for path in (BUNDLE.train, BUNDLE.evaluate, BUNDLE.inference))
-    same = ("context", "blind_spot", "show_noisy", "condition_noise", "shown", "network_def", "scheduler", "bsn_def")
-    for name in (*same, "bsn"):
+    same = ("context", "blind_spot", "show_noisy", "sampler", "steps", "condition_noise", "shown", "network_def")
+    for name in (*same, "scheduler", "bsn_def", "bsn"):
         assert train[name] == evaluate[name] == inference[name], name
     assert evaluate["state"] == inference["state"]
 
 
-def test_configuration_trains_as_the_package_does(made: Made, noisy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sampler", ["mean", "srds"])
+def test_configuration_trains_as_the_package_does(sampler: str, made: Made, noisy: Path, tmp_path: Path) -> None:
     """What train.yaml puts together is what ``PairTraining`` puts together: the same weights, bit for bit."""
-    override = {**TINY, "val_batch_size": 4, "patch_size": 16, "draws": 2}
+    override = {**TINY, "val_batch_size": 4, "draws": 2, "sampler": sampler, "steps": 2}
     checkpoint, data = made("bsn_checkpoint"), noisy / "a.nii.gz"
     first = place(first_network(BlindStack(context_channels=4), checkpoint), "cpu")
     conditions = prepare_conditions(data, first, draws=2)
@@ -57,16 +69,17 @@ def test_configuration_trains_as_the_package_does(made: Made, noisy: Path, tmp_p
     network = place(ConditionalDiffusion(condition_channels=2), "cpu")
     network.load_state_dict(configured.network_def.state_dict())
     scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
+    mean = ConditionalMeanInferer(conditions.state)
     training = PairTraining(
         network,
         conditions.volumes,
         conditions.pairing,
         DiffusionPairLoss(),
-        DiffusionPairInferer(scheduler, conditions.state),
+        mean if sampler == "mean" else DiffusionPairInferer(scheduler, conditions.state),
         TrainingOptions(6, 3, 2, 16, 2e-3, 1e-5, 0.99, 4, 12, 0, 0, amp=False, compile=False),
         torch.device("cpu"),
         make_pairs=RandConditionedPaird,
-        held_out_inferer=SRDSInferer(scheduler, 4, state=conditions.state),
+        held_out_inferer=Result(mean) if sampler == "mean" else SRDSInferer(scheduler, 2, state=conditions.state),
     )
     training.run()
     configured.run()
@@ -158,6 +171,12 @@ def test_an_untrained_model_gives_what_the_first_network_gave(made: Made, noisy:
     assert np.abs(one - two).max() < 1e-3 * np.ptp(one)
 
 
+def test_the_mean_has_no_spread(weights: dict[str, Path], noisy: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        run(BUNDLE.inference, "infer", dataset_dir=noisy, output_dir=tmp_path, spread=True, **weights)
+    assert "draws nothing" in str(causes(caught.value)[-1])
+
+
 @pytest.mark.parametrize("name", ["a.nii.gz", "b.nii"])
 def test_the_spread_is_a_file_of_its_own(name: str, weights: dict[str, Path], noisy: Path, tmp_path: Path) -> None:
     run(
@@ -166,6 +185,7 @@ def test_the_spread_is_a_file_of_its_own(name: str, weights: dict[str, Path], no
         dataset_dir=noisy / name,
         output_dir=tmp_path / "o",
         spread=True,
+        sampler="srds",
         steps=2,
         **weights,
     )
@@ -190,6 +210,7 @@ def test_generation_goes_on_and_is_the_same_in_parts(
             "generating",
             dataset_dir=noisy,
             targets_dir=tmp_path,
+            sampler="srds",
             steps=2,
             rank=rank,
             world_size=2,
@@ -211,6 +232,7 @@ def test_targets_of_other_settings_are_refused(made: Made, weights: dict[str, Pa
             "generating",
             dataset_dir=noisy,
             targets_dir=made("targets_dir"),
+            sampler="srds",
             steps=3,
             **weights,
         )
@@ -223,7 +245,8 @@ def test_two_processes_generate_what_one_does(
 ) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     configs = str([str(BUNDLE.inference), str(BUNDLE.configs / "multi_gpu_generate.yaml")])
-    flags = ["--dataset_dir", str(noisy), "--targets_dir", str(tmp_path / "t"), "--steps", "2"]
+    flags = ["--dataset_dir", str(noisy), "--targets_dir", str(tmp_path / "t"), "--sampler", "srds"]
+    flags += ["--steps", "2"]
     flags += [word for name, path in weights.items() for word in (f"--{name}", str(path))]
     command_line("generating", "--config_file", configs, *flags, cwd=tmp_path, launcher=launcher)
     one = {path.name: path for path in made("targets_dir").rglob("*.npy")}

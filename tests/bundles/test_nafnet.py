@@ -37,7 +37,7 @@ def test_ids_agree_between_the_programs() -> None:
 @pytest.mark.parametrize("context", [0, 2])
 def test_configuration_trains_as_the_package_does(context: int, made: Made, noisy: Path, tmp_path: Path) -> None:
     """What train.yaml puts together is what ``PairTraining`` puts together: the same weights, bit for bit."""
-    override = {**TINY, "val_batch_size": 4, "context": context}
+    override = {**TINY, "val_batch_size": 4, "context": context, "bsn_context": 4}
     data, targets = noisy / "a.nii.gz", made("targets_dir")
     torch.manual_seed(0)
     training = PairTraining(
@@ -80,7 +80,7 @@ def test_the_chain_of_bundles_denoises(tmp_path: Path) -> None:
     bsn, diffusion = (next(bundle for bundle in BUNDLES if bundle.name == name) for name in ("bsn", "diffusion"))
     data, sizes = {"dataset_dir": tmp_path / "noisy.nii"}, {"epoch_length": 50, "device": "cpu"}
     first = {"bsn_checkpoint": tmp_path / "b" / "model.pt"}
-    model = {"ckpt_path": tmp_path / "d" / "model.pt", "steps": 4, "pairs": 1, **first}
+    model = {"ckpt_path": tmp_path / "d" / "model.pt", **first}
     run(bsn.train, "train", output_dir=tmp_path / "b", max_epochs=4, **data, **sizes)
     run(diffusion.train, "train", output_dir=tmp_path / "d", max_epochs=4, **data, **sizes, **first)
     run(diffusion.inference, "infer", "generating", targets_dir=tmp_path / "t", **data, **model)
