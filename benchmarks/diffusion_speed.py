@@ -17,7 +17,7 @@ import torch
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDIMScheduler
 
-from monai_diffdenoise.inferers import SRDSInferer
+from monai_diffdenoise.inferers import ConditionalMeanInferer, SRDSInferer
 from monai_diffdenoise.networks import ConditionalDiffusion
 
 __all__ = ["main"]
@@ -63,6 +63,7 @@ def main() -> None:
         "SRDSInferer, plus and minus in one batch": lambda: sampler(condition, network),
         "MONAI DiffusionInferer.sample, twice": monai,
         "plain loop, twice": plain,
+        "ConditionalMeanInferer, one evaluation": lambda: ConditionalMeanInferer()(condition, network),
     }
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     print(f"| one pair, {options.size} x {options.size}, {options.steps} steps, {device} | s |\n|---|---|")

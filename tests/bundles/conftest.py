@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,35 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(bundle: Bundle, noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What a tiny training of a bundle wrote, and ``bsn_checkpoint`` and ``targets_dir``, which others need."""
+
+    @cache
+    def find(name: str) -> Path:
+        if name == "bsn_checkpoint":
+            return find("bsn") / "model.pt"
+        folder = tmp_path_factory.mktemp(name)
+        if name == "targets_dir":
+            bundle = BUNDLES[2]
+            weights = {"bsn_checkpoint": find("bsn_checkpoint"), "ckpt_path": find("diffusion") / "model.pt"}
+            draws = {"sampler": "srds", "steps": 2}
+            run(bundle.inference, "infer", "generating", dataset_dir=noisy, targets_dir=folder, **draws, **weights)
+            return folder
+        bundle = next(bundle for bundle in BUNDLES if bundle.name == name)
+        needed = {need: find(need) for need in bundle.needs}
+        run(bundle.train, "train", dataset_dir=noisy, output_dir=folder, **needed, **TINY)
+        return folder
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def given(bundle: Bundle, made: Callable[[str], Path]) -> Callable[[str], dict[str, Path]]:
+    """The overrides without which a bundle's programs of a kind have nothing to work on."""
+    return lambda kind: {name: made(name) for name, kinds in bundle.needs.items() if kind in kinds}
+
+
+@pytest.fixture(scope="session")
+def model(bundle: Bundle, made: Callable[[str], Path]) -> Path:
     """Folder with what a tiny training wrote."""
-    folder = tmp_path_factory.mktemp("model")
-    run(bundle.train, "train", dataset_dir=noisy, output_dir=folder, **TINY)
-    return folder
+    return made(bundle.name)

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,18 @@ class Bundle:
         network: name of the class that it trains.
         arguments: of the class, as its configurations give them.
         scripts: whether TorchScript can script the network; it can trace all of them.
+        needs: what another bundle has to make first: the id, and the programs' kinds that need it.
+        other: a setting of another network.
+        leaves: what training writes beside weights and checkpoints.
     """
 
     name: str
     network: str
     arguments: dict[str, Any]
     scripts: bool = True
+    needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    other: tuple[str, Any] = ("network_def::channels", 4)
+    leaves: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -106,20 +112,43 @@ class Bundle:
 BUNDLES = [
     Bundle("ns_n2n", "ResidualDenoiser", {}),
     Bundle("bsn", "BlindStack", {"context_channels": 4}, scripts=False),
+    Bundle(
+        "diffusion",
+        "ConditionalDiffusion",
+        {"condition_channels": 2},
+        scripts=False,
+        needs={"bsn_checkpoint": ("train", "evaluation", "infer")},
+        other=("network_def::num_res_blocks", 2),
+        leaves=("scale.json",),
+    ),
+    Bundle(
+        "nafnet",
+        "NAFNet",
+        {
+            "in_channels": 5,
+            "channels": 16,
+            "encoder": [1, 1],
+            "middle": 2,
+            "decoder": [1, 1],
+            "attention": "local",
+            "window": 72,
+        },
+        needs={"targets_dir": ("train", "evaluation")},
+    ),
 ]
 
 
-def workflow(config: Path | list[Path], kind: str, **override: Any) -> ConfigWorkflow:
+def workflow(config: Path | list[Path], kind: str, program: str = "run", **override: Any) -> ConfigWorkflow:
     """A workflow as ``monai.bundle run`` makes it, initialized."""
     files = [str(path) for path in ([config] if isinstance(config, Path) else config)]
     override = {name: str(value) if isinstance(value, Path) else value for name, value in override.items()}
-    made = ConfigWorkflow(config_file=files, logging_file=False, workflow_type=kind, **override)
+    made = ConfigWorkflow(config_file=files, logging_file=False, workflow_type=kind, run_id=program, **override)
     made.initialize()
     return made
 
 
-def run(config: Path, kind: str, **override: Any) -> ConfigWorkflow:
-    made = workflow(config, kind, **override)
+def run(config: Path | list[Path], kind: str, program: str = "run", **override: Any) -> ConfigWorkflow:
+    made = workflow(config, kind, program=program, **override)
     made.run()
     made.finalize()
     return made

@@ -11,7 +11,13 @@ from monai.networks.schedulers import DDPMScheduler
 from torch import nn
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.inferers import ConditionalMeanInferer, DiffusionState, SRDSInferer, SRDSVolumeInferer
+from monai_diffdenoise.inferers import (
+    ConditionalMeanInferer,
+    DiffusionPairInferer,
+    DiffusionState,
+    SRDSInferer,
+    SRDSVolumeInferer,
+)
 from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import ConditionalDiffusion
 from monai_diffdenoise.transforms import AffineScaling, ConditionedPair
@@ -103,3 +109,20 @@ def test_arguments_out_of_range(wrong: dict[str, float]) -> None:
 def test_shapes_that_do_not_fit() -> None:
     with pytest.raises(InputError, match="expected the same size"):
         ConditionalMeanInferer()(torch.zeros(1, 1, 8, 8), network(), condition=torch.zeros(2, 2, 8, 8))
+
+
+def test_training_a_diffusion_at_its_last_time_is_this_regression() -> None:
+    """Their losses differ by what no network can know, if the network does not look at the state's noise."""
+    generator = torch.Generator().manual_seed(0)
+    model = Blind()
+    made = {
+        name: torch.rand(8, channels, 16, 16, generator=generator) for name, channels in (("image", 2), ("target", 1))
+    }
+    pair = {**made, "weight": torch.ones(8, 1, 16, 16)}
+    scheduler, loss = DDPMScheduler(1000, prediction_type="v_prediction"), DiffusionPairLoss()
+    last = loss(DiffusionPairInferer(scheduler, STATE, times=(0.999, 1.0))(pair["image"], model, pair=pair), pair)
+    mean = loss(ConditionalMeanInferer(STATE)(pair["image"], model, pair=pair), pair)
+    assert last.item() == pytest.approx(mean.item(), rel=2e-3)
+    weight = list(model.parameters())[-2]
+    first, second = (torch.autograd.grad(one, weight)[0] for one in (last, mean))
+    torch.testing.assert_close(first, second, rtol=0.02, atol=0.01 * float(second.abs().max()))
