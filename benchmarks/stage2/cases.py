@@ -91,13 +91,13 @@ class Case:
             return self.sigma**2
         return self.model.variance(estimate.clamp(min=1e-3)[None])[0]
 
-    def recorruption(self, tau: float) -> Recorruption:
-        """Splits what networks work on."""
+    def recorruption(self, tau: float, told: float = 1.0) -> Recorruption:
+        """Splits what networks work on; Gaussian noise is taken for ``told`` times as strong as it is."""
         if self.stabilizer is None and self.kind == "poisson":
             return PoissonRecorruption(tau=tau, gain=self.model.gain)  # type: ignore[attr-defined]
         if self.stabilizer is None and self.kind == "gamma":
             return GammaRecorruption(tau=tau, looks=self.model.looks)  # type: ignore[attr-defined]
-        return GaussianRecorruption(tau=tau, sigma=self.sigma, texture=self.model.texture)
+        return GaussianRecorruption(tau=tau, sigma=told * self.sigma, texture=self.model.texture)
 
     def draw(self, crop: str, seed: int, level: float | None = None) -> torch.Tensor:
         """The crop with other noise, in the units of ``clean``."""

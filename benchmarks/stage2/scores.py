@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from benchmarks.stage2.cases import Case, scored
@@ -11,7 +13,7 @@ from monai_diffdenoise.inferers import fuse_volume_bands, posterior_fusion
 from monai_diffdenoise.metrics import bias, noise_gain, psnr, ssim
 from monai_diffdenoise.transforms import AffineScaling
 
-__all__ = ["calibration", "fuse", "score"]
+__all__ = ["calibration", "fuse", "oriented", "score"]
 
 
 def score(
@@ -51,6 +53,16 @@ def fuse(case: Case, noisy: torch.Tensor, denoised: torch.Tensor) -> torch.Tenso
         else:
             fused.append(posterior_fusion(y, c, case.variance(c), window=7, margin=1.1)[0])
     return torch.cat(fused, -1)[None]
+
+
+def oriented(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, axes: tuple[int, int]) -> torch.Tensor:
+    """The mean of what is made of an image in its eight orientations, in the plane of two axes."""
+    total = torch.zeros(())
+    for turns in range(4):
+        turned = torch.rot90(image, turns, axes).contiguous()
+        both = run(turned) + run(turned.flip(axes[1])).flip(axes[1])
+        total = total + torch.rot90(both, -turns, axes)
+    return total / 8
 
 
 def calibration(

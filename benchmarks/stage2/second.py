@@ -68,7 +68,7 @@ class Second:
             volumes,
             self.first,
             slice_inferer(case),
-            case.recorruption(variant.tau) if recorrupted else None,
+            case.recorruption(variant.tau, variant.told) if recorrupted else None,
             variant.draws if recorrupted else 1,
             case.seed,
         )
@@ -117,7 +117,7 @@ class Second:
             redraws: recorrupt the volume as in training, so many times; 0 shows it as it is.
         """
         random = np.random.RandomState(7)
-        recorruption = self.case.recorruption(self.variant.tau)
+        recorruption = self.case.recorruption(self.variant.tau, self.variant.told)
         shown = []
         for volume in [recorruption.split(noisy, random)[0] for _ in range(redraws)] or [noisy]:
             made = self._conditioned({"image": volume, "condition": estimate(self.case, self.first, volume)})

@@ -15,7 +15,8 @@ Row = dict[str, Any]
 _LEGEND = """PSNR in dB (its standard deviation over seeds where there are several), SSIM, bias in percent of the range
 and noise gain G of the crop that was trained on, and PSNR of another crop that was not. "fused": posterior fusion with
 the noisy image, which every method is offered. "N recorruptions": the mean over N inputs recorrupted as in training.
-One pair and 10 steps where nothing else is said; "1 draw" is one of its two. s: CPU seconds of the second training."""
+"x 8": the mean over eight orientations. One pair and 10 steps where nothing else is said; "1 draw" is one of its two.
+s: CPU seconds of the second training."""
 
 
 def tables(rows: list[Row]) -> str:

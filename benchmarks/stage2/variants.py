@@ -28,6 +28,7 @@ class Variant:
         length: of the training, in units of the command's.
         ways: "few": one pair, 10 steps and 1; "all": what else sampling offers; "start": from the noisy image.
         time: share of the schedule at which "start" begins.
+        told: noise that the recorruption is told, in units of the true one.
         low: earliest time of training and sampling, as a share of the schedule.
         levels: also try noise of other levels than the training's.
     """
@@ -45,6 +46,7 @@ class Variant:
     length: float = 1.0
     ways: str = "few"
     time: float = 0.3
+    told: float = 1.0
     levels: bool = False
     low: float = 0.0
 
@@ -66,6 +68,8 @@ VARIANTS: dict[str, Variant] = {
     "SRDS (c, y), tau 1": replace(_FREE, tau=1.0),
     "regression (c, y), tau 1": replace(_FREE, tau=1.0, regression=True),
     "regression (c, y), tau 0.25": replace(_FREE, tau=0.25, regression=True),
+    "regression (c, y), told 0.9 sigma": replace(_FREE, told=0.9, regression=True),
+    "regression (c, y), told 1.1 sigma": replace(_FREE, told=1.1, regression=True),
     "SRDS (c, y), repeat": Variant("repeat", shown=True),
     "regression (c, y), repeat": Variant("repeat", shown=True, regression=True),
     "SRDS (c, y), neighbor": Variant("neighbor", shown=True),
