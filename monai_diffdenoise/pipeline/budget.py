@@ -13,7 +13,7 @@ from torch import nn
 from monai_diffdenoise.networks import NAFNet
 from monai_diffdenoise.pipeline.networks import make_network
 from monai_diffdenoise.pipeline.stage import Stages
-from monai_diffdenoise.pipeline.stage_diffusion import diffusion_network
+from monai_diffdenoise.pipeline.stage_diffusion import COPIES, diffusion_network, draws_of
 from monai_diffdenoise.pipeline.stage_student import student_arguments
 
 __all__ = ["Budget", "estimate_budget"]
@@ -55,7 +55,7 @@ def estimate_budget(stages: Stages) -> Budget:
     s, jobs = stages.settings, stages.jobs
     voxels = sum(job.work.numel() for job in jobs)
     trained = sum(job.work[:1].numel() * len(job.chosen_channels()) for job in jobs)
-    draws = int(s.recorruptions or 1) if s.target == "recorrupted" else 1
+    draws = draws_of(stages) if s.target == "recorrupted" else 1
     # the image, a stabilized copy, and of each draw the image, its target and its condition
     memory = _FLOAT * (2 * voxels + (3 if s.target == "recorrupted" else 1) * draws * trained)
     disk = _FLOAT * (2 * voxels + sum(job.work[:1].numel() for job in jobs))
@@ -73,9 +73,9 @@ def estimate_budget(stages: Stages) -> Budget:
     # a third of a step is the way forward; every draw is denoised by the first network along each axis
     views = len(plan.axes) * (8 if s.augment_inference else 1)
     per_voxel = {name: value / 3 / patch**2 for name, value in slope.items()}
-    seconds += per_voxel["blind-spot"] * views * (draws * trained + voxels)
+    seconds += per_voxel["blind-spot"] * views * (draws * trained + (1 + COPIES) * voxels)
     asked = 2 * int(s.sampling_steps or 1) * int(s.symmetric_pairs or 1) if s.sampler == "srds" else 1
-    seconds += per_voxel["diffusion"] * asked * voxels
+    seconds += per_voxel["diffusion"] * asked * (1 + COPIES) * voxels
     return Budget(memory, disk, seconds)
 
 

@@ -156,7 +156,10 @@ class DenoiseSettings:
         float, _help("Recorrupted targets: strength of the noise that is added, as a share of that of the image.")
     ] = 0.5
     recorruptions: Annotated[
-        int | None, _by_stage_preset("recorruptions", "Recorrupted targets: draws of that noise.")
+        int | None,
+        _by_stage_preset(
+            "recorruptions", "Recorrupted targets: draws of that noise, shared by all volumes and time points."
+        ),
     ] = None
     condition_noise: Annotated[
         float, _help("White noise on what the diffusion model sees of the blind-spot network, in units of sigma.")

@@ -34,12 +34,15 @@ from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
-__all__ = ["Sampler", "diffusion_key", "diffusion_network", "train_diffusion"]
+__all__ = ["COPIES", "Sampler", "diffusion_key", "diffusion_network", "draws_of", "train_diffusion"]
+
+COPIES = 4
+"""Copies with more noise that the spread of a result is taken from."""
 
 _TIMES = 1000
 _LEARNING_RATE = 2e-3
-# Copies with more noise that the spread is taken from, and what sets their seeds apart from those of the training.
-_COPIES, _SPREAD = 4, 1
+# Sets the seeds of the copies apart from those of the training.
+_SPREAD = 1
 # What these change is there before a condition is: the blind-spot network's output, or the diffusion model itself.
 _COUNTS = (
     *("sampler", "target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise"),
@@ -110,7 +113,7 @@ class Sampler:
             channel = slice(c, c + 1)
             squares, mean = out[channel].zero_(), torch.zeros(())
             split = measured_recorruption(job, c, tau)
-            for copy in range(_COPIES):
+            for copy in range(COPIES):
                 seed = np.random.SeedSequence([job.settings.seed, c, copy, _SPREAD]).generate_state(4)
                 noisier = split.split(job.work[channel], np.random.RandomState(seed))[0]
                 found = self(noisier, job.scalings[channel], torch.empty_like(noisier))
@@ -118,9 +121,9 @@ class Sampler:
                 mean = mean + change / (copy + 1)
                 squares += change * (found - mean)
                 if progress is not None:
-                    progress(c * _COPIES + copy + 1, job.work.shape[0] * _COPIES)
+                    progress(c * COPIES + copy + 1, job.work.shape[0] * COPIES)
             # noise of tau times that of the image was added
-            squares.div_(_COPIES - 1).sqrt_().div_(tau)
+            squares.div_(COPIES - 1).sqrt_().div_(tau)
         return out
 
 
@@ -213,6 +216,12 @@ def _sampling(
     return SRDSInferer(_scheduler(), int(steps or 1), int(pairs or 1), state, noise, seed=s.seed, **how)
 
 
+def draws_of(stages: Stages) -> int:
+    """How often each volume is recorrupted: the more of them there are, the less often."""
+    trained = sum(len(job.chosen_channels()) for job in stages.jobs)
+    return max(int(stages.settings.recorruptions or 1) // trained, 1)
+
+
 class _Result(Inferer):
     """What is sampled for a held-out pair; some samplers take a call with the pair for a training step."""
 
@@ -241,7 +250,7 @@ def _pairing(job: ZeroShot, target: Any, show_noisy: bool) -> ConditionedPair:
 def _volumes(stages: Stages, first: nn.Module, target: str, draws: int | None = None) -> list[dict[str, Any]]:
     """What pairs are drawn from: noisy volumes with the first network's output and, if they are split, targets."""
     made = []
-    draws = int(draws or stages.settings.recorruptions or 1) if target == "recorrupted" else 1
+    draws = (draws or draws_of(stages)) if target == "recorrupted" else 1
     for number, job in enumerate(stages.jobs):
         chosen = job.chosen_channels()
         if target == "repeat":

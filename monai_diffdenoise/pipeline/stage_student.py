@@ -77,7 +77,8 @@ class Student:
 
 def targets_key(stages: Stages, before: str) -> str:
     """What the targets depend on; ``before`` is the key of the diffusion model."""
-    return key_of(before, "targets", stages.settings.sampling_steps, stages.settings.symmetric_pairs)
+    s = stages.settings
+    return key_of(before, "targets", *((s.sampling_steps, s.symmetric_pairs) if s.sampler == "srds" else ()))
 
 
 def student_key(stages: Stages, before: str) -> str:
