@@ -112,5 +112,5 @@ def _fused(noisy: torch.Tensor, plain: torch.Tensor, axis: int) -> torch.Tensor:
     for y, c in zip(noisy, plain, strict=True):
         noise = measure_noise(y[None], axis)
         variance = torch.from_numpy(noise.sigma_at(c.numpy()) ** 2).to(c.dtype)
-        fused.append(posterior_fusion(y, c, variance, margin=1.0)[0])
+        fused.append(posterior_fusion(y, c, variance)[0])
     return torch.stack(fused)
