@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import append_row, machine, peak_mb, read_rows, reset_peak
+from benchmarks.rows import append_row, machine, peak_mb, read_rows, reset_peak, run_worker
 from benchmarks.tables import METHODS, summary
 
 __all__ = ["main"]
@@ -89,16 +89,9 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _run(job: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.first_light", "--data", str(options.data), "--out", str(options.out)]
-    command += ["--preset", options.preset, "--worker", job["case"], job["method"], str(job["seed"])]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=options.timeout, check=False)
-    except subprocess.TimeoutExpired:
-        return {"error": f"took more than {options.timeout:g} s"}
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
-    return json.loads(lines[-1])
+    arguments = ["-m", "benchmarks.first_light", "--data", str(options.data), "--out", str(options.out)]
+    arguments += ["--preset", options.preset, "--worker", job["case"], job["method"], str(job["seed"])]
+    return run_worker(arguments, options.timeout)
 
 
 def _work(data: Path, name: str, method: str, seed: int, preset: str) -> dict[str, Any]:

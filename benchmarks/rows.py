@@ -9,11 +9,13 @@ import json
 import os
 import platform
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["append_row", "machine", "peak_mb", "read_rows", "reset_peak"]
+__all__ = ["append_row", "machine", "peak_mb", "read_rows", "reset_peak", "run_worker"]
 
 Row = dict[str, Any]
 
@@ -40,6 +42,26 @@ def append_row(path: Path, row: Row) -> None:
         stream.write(json.dumps(row).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def run_worker(arguments: list[str], timeout: float, **environment: str) -> Row:
+    """The row that another Python prints as its last line, or its error.
+
+    Args:
+        arguments: behind ``python``.
+        timeout: seconds that it may take.
+        environment: variables that differ from those here.
+    """
+    command, variables = [sys.executable, *arguments], {**os.environ, **environment}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=variables)
+    except subprocess.TimeoutExpired:
+        return {"error": f"took more than {timeout:g} s"}
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
+    row: Row = json.loads(lines[-1])
+    return row
 
 
 def reset_peak() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 
 from benchmarks.cases import Case
 from benchmarks.quality.methods import MissingPeerError
@@ -17,16 +18,11 @@ def _spectrum(case: Case, shape: tuple[int, ...]) -> np.ndarray:
     """Power spectrum of the noise, from the very noise that was added: the most that could be known."""
     if case.noise is None:
         raise MissingPeerError("the spectrum of real noise is not known")
-    noise = case.noise[0].double().numpy()
-    noise = noise - noise.mean()
     axis = case.volume.slice_axis
-    planes = np.moveaxis(noise, axis, 0)
+    planes = np.moveaxis(case.noise[0].double().numpy(), axis, 0)
     # slices are independent of each other, so their periodograms are averaged; smoothed, since few of them are noisy
-    power = (np.abs(np.fft.fft2(planes)) ** 2).mean(0)
-    from scipy.ndimage import gaussian_filter
-
-    power = gaussian_filter(power, 1.5, mode="wrap")
-    power *= planes.size * noise.var() / (power.sum() * planes.shape[0]) * planes[0].size / planes[0].size
+    power = gaussian_filter((np.abs(np.fft.fft2(planes - planes.mean())) ** 2).mean(0), 1.5, mode="wrap")
+    # the squared values of the transform of the whole volume, which is what BM4D takes for a spectrum
     whole = np.repeat(power[None], planes.shape[0], axis=0) * planes.shape[0]
     return np.moveaxis(whole, 0, axis).reshape(shape)
 

@@ -15,7 +15,6 @@ import argparse
 import fnmatch
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.table import markdown
-from benchmarks.rows import append_row, machine, peak_mb, read_rows, reset_peak
+from benchmarks.rows import append_row, machine, peak_mb, read_rows, reset_peak, run_worker
 
 __all__ = ["main"]
 
@@ -80,19 +79,9 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _run(job: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks", "quality", "--data", str(options.data), "--out", str(options.out)]
-    command += ["--seconds", str(options.seconds), "--worker", job["case"], job["method"], str(job["seed"])]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=options.timeout, check=False, env=environment
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"took more than {options.timeout:g} s"}
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
-    return json.loads(lines[-1])
+    arguments = ["-m", "benchmarks", "quality", "--data", str(options.data), "--out", str(options.out)]
+    arguments += ["--seconds", str(options.seconds), "--worker", job["case"], job["method"], str(job["seed"])]
+    return run_worker(arguments, options.timeout, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 
 def _work(data: Path, name: str, method: str, seed: int, seconds: float) -> dict[str, Any]:

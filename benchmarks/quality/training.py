@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.cases import Case
+from benchmarks.networks import CANDIDATES, Residual
 from monai_diffdenoise.analysis import measure_noise
 from monai_diffdenoise.data import pair_loader
 from monai_diffdenoise.data.pair_dataset import PairDataset
@@ -23,7 +24,7 @@ from monai_diffdenoise.transforms.pairing import Pairing
 from monai_diffdenoise.transforms.pairs import RandPaird
 from monai_diffdenoise.transforms.scaling import robust_scaling
 
-__all__ = ["denoise_by_training", "timed_batches"]
+__all__ = ["denoise_by_training", "residual_unet", "timed_batches"]
 
 
 def timed_batches(batches: Any, seconds: float, optimizer: torch.optim.Optimizer, rate: float) -> Iterator[Any]:
@@ -39,6 +40,11 @@ def timed_batches(batches: Any, seconds: float, optimizer: torch.optim.Optimizer
         for group in optimizer.param_groups:
             group["lr"] = rate * min((steps + 1) / 50, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
         yield batch
+
+
+def residual_unet() -> nn.Module:
+    """MONAI's UNet that did best in :mod:`benchmarks.networks`; it predicts what to add to the image."""
+    return Residual(CANDIDATES["UNet 16, no residual units"]())
 
 
 def denoise_by_training(
@@ -106,5 +112,5 @@ def _fused(noisy: torch.Tensor, plain: torch.Tensor, axis: int) -> torch.Tensor:
     for y, c in zip(noisy, plain, strict=True):
         noise = measure_noise(y[None], axis)
         variance = torch.from_numpy(noise.sigma_at(c.numpy()) ** 2).to(c.dtype)
-        fused.append(posterior_fusion(y, c, variance, margin=1.0)[0])
+        fused.append(posterior_fusion(y, c, variance)[0])
     return torch.stack(fused)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_multiple, space_to_batch
+from monai_diffdenoise.networks.blocks.phases import batch_to_space, crop_to, pad_to_multiple, space_to_batch
 
 __all__ = ["PixelShuffled"]
 
@@ -66,6 +66,5 @@ class PixelShuffled(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         stride = self.training_stride if self.training else self.stride
-        phases = space_to_batch(pad_to_multiple(image, stride), stride)
-        estimate = batch_to_space(self.network(phases), stride)
-        return estimate[(slice(None), slice(None), *(slice(0, side) for side in image.shape[2:]))]
+        phases = space_to_batch(pad_to_multiple(image, stride if isinstance(stride, int) else list(stride)), stride)
+        return crop_to(batch_to_space(self.network(phases), stride), image)

@@ -15,10 +15,11 @@ from typing import Any, Literal, get_args
 
 import torch
 from monai.data import MetaTensor
-from monai.inferers import Inferer, SlidingWindowInferer
+from monai.inferers import Inferer
 from monai.networks.schedulers import Scheduler
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.inferers.blending import blended
 from monai_diffdenoise.inferers.ddim import PredictionType, Spacing, ddim_step, noise_level, timestep_schedule
 from monai_diffdenoise.inferers.diffusion_pair import add_condition_noise
 from monai_diffdenoise.inferers.diffusion_state import DiffusionState
@@ -27,15 +28,6 @@ from monai_diffdenoise.transforms.noise.seeds import derive_seed
 __all__ = ["SRDSInferer"]
 
 Start = Literal["noise", "condition", "noisy"]
-
-
-def _blending(tile: list[int]) -> torch.Tensor:
-    """Gaussian weight of a tile's pixels, (1, 1, *tile), not cut off at the corners as MONAI's is."""
-    weight = torch.ones(1, 1, *[1] * len(tile))
-    for axis, side in enumerate(tile):
-        ramp = torch.exp(-0.5 * torch.linspace(-4, 4, side).square())
-        weight = weight * ramp.reshape(-1, *[1] * (len(tile) - 1 - axis))
-    return weight
 
 
 class SRDSInferer(Inferer):
@@ -217,9 +209,7 @@ class SRDSInferer(Inferer):
 
         roi = [min(self.tile, side) for side in images.shape[2:]]
         if any(side > part for side, part in zip(images.shape[2:], roi, strict=True)):
-            sliding = SlidingWindowInferer(roi, sw_batch_size=self.batch_size, overlap=self.overlap, mode="gaussian")
-            sliding.roi_weight_map = _blending(roi)
-            ends = torch.as_tensor(sliding(both, window))
+            ends = torch.as_tensor(blended(window, roi, self.batch_size, self.overlap)(both))
         else:
             ends = window(both)
         plus, minus = ends.chunk(2, dim=1)

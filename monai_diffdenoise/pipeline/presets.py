@@ -36,12 +36,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "puca": {
-        "fast": {**_SAME, "iterations": 1500, "channels": 32, "patch_size": 64, "learning_rate": 1e-3},
+        "fast": {**_SAME, "iterations": 600, "channels": 16, "patch_size": 48, "learning_rate": 2e-3},
         "balanced": {**_SAME, "iterations": 6000, "channels": 64, "patch_size": 96, "learning_rate": 1e-3},
         "best": {**_SAME, "iterations": 40000, "channels": 128, "patch_size": 120, "learning_rate": 5e-4},
     },
     "lg-bpn": {
-        "fast": {**_SAME, "iterations": 1500, "channels": 32, "patch_size": 64, "learning_rate": 1e-3},
+        "fast": {**_SAME, "iterations": 400, "channels": 16, "patch_size": 48, "learning_rate": 2e-3},
         "balanced": {**_SAME, "iterations": 6000, "channels": 64, "patch_size": 96, "learning_rate": 5e-4},
         "best": {**_SAME, "iterations": 40000, "channels": 128, "patch_size": 120, "learning_rate": 1e-4},
     },

@@ -7,14 +7,13 @@ from __future__ import annotations
 import torch
 
 from benchmarks.cases import Case
-from benchmarks.quality.training import denoise_by_training
-from monai_diffdenoise.networks import ResidualDenoiser
+from benchmarks.quality.training import denoise_by_training, residual_unet
 from monai_diffdenoise.transforms import make_pairing
 
-LABEL = "N2V, SegResNet 2D"
+LABEL = "N2V, MONAI UNet 2D"
 
 
 def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
     """Trained for so many CPU seconds, slice by slice."""
     pairing, after = make_pairing("masked", case.volume.slice_axis)
-    return denoise_by_training(case, ResidualDenoiser, pairing, seconds, seed, after=after)
+    return denoise_by_training(case, residual_unet, pairing, seconds, seed, after=after)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import torch
 from monai.networks.nets import SegResNet
 from torch import nn
-from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.networks.blocks.phases import crop_to, pad_to_multiple
 
 __all__ = ["ContextFeatures"]
 
@@ -58,11 +58,5 @@ class ContextFeatures(nn.Module):
         )
 
     def forward(self, context: torch.Tensor) -> torch.Tensor:
-        # loops without a branch on the size, so that exported copies take any size too
-        padding: list[int] = []
-        for axis in range(context.dim() - 1, 1, -1):
-            side = context.shape[axis]
-            padding += [0, self.divisor * ((side + self.divisor - 1) // self.divisor) - side]
-        features = self.body(F.pad(context, padding, mode="replicate"))
-        # a view would ask exported copies for strides that depend on the size
-        return F.pad(features, [-pixels for pixels in padding])
+        features = self.body(pad_to_multiple(context, self.divisor, mode="replicate"))
+        return crop_to(features, context)

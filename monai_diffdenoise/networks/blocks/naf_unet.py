@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.naf import Attention, NAFBlock, Pointwise
 
-__all__ = ["NAFUNet", "crop_behind", "to_channels_last", "zeros_behind"]
+__all__ = ["NAFUNet", "to_channels_last"]
 
 
 def to_channels_last(image: torch.Tensor) -> torch.Tensor:
@@ -24,28 +24,6 @@ def to_channels_last(image: torch.Tensor) -> torch.Tensor:
     if image.dim() == 4:
         return image.contiguous(memory_format=torch.channels_last)
     return image.contiguous(memory_format=torch.channels_last_3d)
-
-
-def _missing(image: torch.Tensor, multiple: int) -> list[int]:
-    missing: list[int] = []
-    for axis in range(image.dim() - 1, 1, -1):
-        side = image.shape[axis]
-        missing += [0, multiple * ((side + multiple - 1) // multiple) - side]
-    return missing
-
-
-def zeros_behind(image: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Zeros behind the end of each axis of (B, C, *S), up to the next multiple.
-
-    Unlike ``pad_to_multiple``, written so that ``torch.export`` can tell that any size becomes a multiple.
-    """
-    return F.pad(image, _missing(image, multiple))
-
-
-def crop_behind(padded: torch.Tensor, image: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Undo :func:`zeros_behind` on an output (B, C', *S') for an ``image`` (B, C, *S)."""
-    # a view would ask exported copies for strides that depend on the size
-    return F.pad(padded, [-pixels for pixels in _missing(image, multiple)])
 
 
 class _Unshuffle(nn.Module):

@@ -30,34 +30,33 @@ def _periods(image: torch.Tensor, period: int | Sequence[int]) -> tuple[int, ...
     return periods
 
 
-def pad_to_multiple(image: torch.Tensor, multiple: int | Sequence[int]) -> torch.Tensor:
-    """Zeros behind the end of each axis, up to the next multiple.
-
-    Zeros, because a mirrored border brings a pixel back at a place where a blind spot does not expect it.
+def pad_to_multiple(image: torch.Tensor, multiple: int | list[int], mode: str = "constant") -> torch.Tensor:
+    """More pixels behind the end of each axis, up to the next multiple.
 
     Args:
-        image: (B, C, *S), two or three spatial axes.
+        image: (B, C, *S).
         multiple: of each axis, or one for all.
+        mode: "constant": zeros, for blind-spot networks, since another border brings a pixel back at a place where they
+            do not expect it. "replicate": the last pixel; unlike a mirrored border it needs no more than one.
 
     Returns:
         (B, C, *S').
-
-    Raises:
-        InputError: another number of axes.
     """
     missing: list[int] = []
-    # no branch on the size, and written so that torch.export can tell that any size becomes a multiple
-    for side, step in zip(reversed(image.shape[2:]), reversed(_periods(image, multiple)), strict=True):
+    # without a branch on the size and in the words of TorchScript, so that exported and scripted copies take any size
+    for axis in range(image.dim() - 1, 1, -1):
+        side = image.shape[axis]
+        step = multiple if isinstance(multiple, int) else multiple[axis - 2]
         missing += [0, step * ((side + step - 1) // step) - side]
-    return F.pad(image, missing)
+    return F.pad(image, missing, mode)
 
 
 def crop_to(padded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """Undo :func:`pad_to_multiple`: cut (B, C, *S') behind the end of each axis to the sides of ``image``."""
-    # a view would ask exported copies for strides that depend on the size
     missing: list[int] = []
-    for now, wanted in zip(reversed(padded.shape[2:]), reversed(image.shape[2:]), strict=True):
-        missing += [0, wanted - now]
+    for axis in range(image.dim() - 1, 1, -1):
+        missing += [0, image.shape[axis] - padded.shape[axis]]
+    # a view would ask exported copies for strides that depend on the size
     return F.pad(padded, missing)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
-from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.networks.blocks.phases import crop_to, pad_to_multiple
 
 __all__ = ["ConditionalDiffusion"]
 
@@ -90,12 +90,4 @@ class ConditionalDiffusion(nn.Module):
     def forward(self, x: torch.Tensor, timesteps: torch.Tensor | None = None) -> torch.Tensor:
         if timesteps is None:
             timesteps = torch.full((x.shape[0],), self.last, dtype=torch.long, device=x.device)
-        # loops without a branch on the size, so that traced and exported copies take any size too
-        padding: list[int] = []
-        for axis in range(x.dim() - 1, 1, -1):
-            padding += [0, -x.shape[axis] % self.divisor]
-        # replicate, since reflection needs sides longer than the padding and images may be a few pixels wide
-        output = self.body(F.pad(x, padding, mode="replicate"), timesteps)
-        for axis in range(2, x.dim()):
-            output = output.narrow(axis, 0, x.shape[axis])
-        return output
+        return crop_to(self.body(pad_to_multiple(x, self.divisor, mode="replicate"), timesteps), x)

@@ -12,7 +12,8 @@ from torch import nn
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.naf import Attention
-from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, crop_behind, to_channels_last, zeros_behind
+from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, to_channels_last
+from monai_diffdenoise.networks.blocks.phases import crop_to, pad_to_multiple
 
 __all__ = ["NAFNet"]
 
@@ -80,6 +81,6 @@ class NAFNet(nn.Module):
             nn.init.zeros_(self.ending.bias)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        padded = to_channels_last(zeros_behind(image, self.body.divisor))
-        output = crop_behind(self.ending(self.body(self.intro(padded))), image, self.body.divisor)
+        padded = to_channels_last(pad_to_multiple(image, self.body.divisor))
+        output = crop_to(self.ending(self.body(self.intro(padded))), image)
         return image[:, : self.out_channels] + output if self.residual else output

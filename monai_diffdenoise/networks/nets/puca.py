@@ -15,8 +15,8 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.context import ContextFeatures
 from monai_diffdenoise.networks.blocks.masked_conv import MaskedConv, spot_offsets
 from monai_diffdenoise.networks.blocks.naf import Attention, Pointwise
-from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, crop_behind, to_channels_last, zeros_behind
-from monai_diffdenoise.networks.blocks.phases import batch_to_space, space_to_batch
+from monai_diffdenoise.networks.blocks.naf_unet import NAFUNet, to_channels_last
+from monai_diffdenoise.networks.blocks.phases import batch_to_space, crop_to, pad_to_multiple, space_to_batch
 
 __all__ = ["PUCA"]
 
@@ -162,7 +162,7 @@ class PUCA(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         multiple = self.stride * self.dilation * self.body.divisor
-        padded = to_channels_last(zeros_behind(image, multiple))
+        padded = to_channels_last(pad_to_multiple(image, multiple))
         features = self.masked(to_channels_last(space_to_batch(self.intro(padded[:, : self.in_channels]), self.stride)))
         if self.context_channels:
             context = self.context(padded[:, self.in_channels :])
@@ -171,5 +171,5 @@ class PUCA(nn.Module):
         features = batch_to_space(self.final(batch_to_space(phases, self.dilation)), self.stride)
         if self.context_channels:
             features = torch.cat([features, context], 1)
-        output = crop_behind(self.tail(to_channels_last(features)), image, multiple)
+        output = crop_to(self.tail(to_channels_last(features)), image)
         return self.first_guess(image) + output if self.residual else output

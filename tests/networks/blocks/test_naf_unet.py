@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.networks.blocks import ChannelAttention, NAFUNet, pad_to_multiple
-from monai_diffdenoise.networks.blocks.naf_unet import crop_behind, to_channels_last, zeros_behind
+from monai_diffdenoise.networks.blocks import ChannelAttention, NAFUNet
+from monai_diffdenoise.networks.blocks.naf_unet import to_channels_last
 from tests.networks.blindness import randomize, seen
 
 
@@ -51,13 +51,6 @@ def test_blocks_of_a_level_know_their_window() -> None:
     spacings = [module.spacing for module in network.modules() if isinstance(module, ChannelAttention)]
     assert windows == [[24, 24], [12, 12], [6, 6], [12, 12], [24, 24]]
     assert spacings == [2, 4, 8, 4, 2]
-
-
-@pytest.mark.parametrize("size", [(5, 7), (8, 4), (3, 5, 9)], ids=str)
-def test_zeros_behind_pads_as_pad_to_multiple(size: tuple[int, ...]) -> None:
-    image = torch.rand(1, 2, *size)
-    assert torch.equal(zeros_behind(image, 4), pad_to_multiple(image, 4))
-    assert torch.equal(crop_behind(zeros_behind(image, 4), image, 4), image)
 
 
 @pytest.mark.parametrize("size", [(5, 7), (3, 5, 9)], ids=str)

@@ -32,9 +32,22 @@ def test_a_convolution_on_phases_is_a_dilated_one(period: int) -> None:
     assert torch.allclose(dilated, phases, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(5, 7), (8, 4), (3, 5, 9)], ids=str)
+def test_padding_is_cropped_again(size: tuple[int, ...]) -> None:
+    image = torch.rand(1, 2, *size)
+    for mode in ("constant", "replicate"):
+        padded = pad_to_multiple(image, 4, mode)
+        assert not any(side % 4 for side in padded.shape[2:]) and torch.equal(crop_to(padded, image), image)
+
+
+def test_padding_repeats_the_last_pixel() -> None:
+    padded = pad_to_multiple(torch.arange(6.0).reshape(1, 1, 2, 3), [2, 5], "replicate")
+    assert padded[0, 0].tolist() == [[0.0, 1.0, 2.0, 2.0, 2.0], [3.0, 4.0, 5.0, 5.0, 5.0]]
+
+
 def test_padding_adds_zeros_behind_the_end() -> None:
     image = torch.ones(1, 1, 5, 6)
-    padded = pad_to_multiple(image, (4, 3))
+    padded = pad_to_multiple(image, [4, 3])
     assert padded.shape == (1, 1, 8, 6) and torch.equal(padded[:, :, :5], image) and not padded[:, :, 5:].any()
     assert torch.equal(pad_to_multiple(image, 1), image) and torch.equal(crop_to(padded, image), image)
 
