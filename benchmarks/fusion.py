@@ -202,7 +202,7 @@ def _tables(rows: list[Row]) -> str:
 
 def _high_snr_case(name: str, data: Path) -> cases.Case:
     base, kind, strength = name.removeprefix("B_").rsplit("_", 2)
-    return cases._known(data, 0, kind=kind, strength=float(strength), **cases._CLEAN[base])
+    return cases.known_case(data, 0, kind=kind, strength=float(strength), **cases._CLEAN[base])
 
 
 def _phantom_case(kind: str, strength: float) -> cases.Case:
