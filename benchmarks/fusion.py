@@ -7,9 +7,9 @@
 Estimates of four kinds are fused with the noisy volume, with the noise that is measured in it: blurs that are too
 strong, the mean of the neighboring slices (blind to the slice), and one that is nearly right (the clean volume, a
 little blurred, with an error of its own), which fusion can easily harm. The phantom, and with class B volumes (data or
-DIFFDENOISE_DATA) crops of them, under white and correlated noise. ``--high-snr`` runs the whole program on volumes
-with little noise instead, with and without fusion: no result may be more than 0.1 dB below its input. "local map" takes
-the noise from differences of matched slices, the others from ``measure_noise``. The clean CT holds noise of its own, of
+DIFFDENOISE_DATA) crops of them, under white and correlated noise. ``--high-snr`` does what the program does, on volumes
+with little noise and on some with more: no result may be more than 0.1 dB below its input. "map" takes the noise from
+differences of matched slices, the others from ``measure_noise``. The clean CT holds noise of its own, of
 0.7 % of its range.
 """
 
@@ -21,6 +21,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,17 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import cases
-from monai_diffdenoise import denoise
 from monai_diffdenoise.analysis import NoiseMeasurement, measure_noise
 from monai_diffdenoise.data import volume_from_array
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers import fuse_volume, fuse_volume_bands
+from monai_diffdenoise.pipeline.do_no_harm import harm, judge
+from monai_diffdenoise.pipeline.plan import make_plan
+from monai_diffdenoise.pipeline.planes import as_stack
+from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
+from monai_diffdenoise.pipeline.stabilized import restore
+from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 from monai_diffdenoise.transforms import MatchedRegionWeight
 from monai_diffdenoise.transforms.noise import FilteredBackprojection, GaussianKernel, Texture, White
 from monai_diffdenoise.transforms.scaling import AffineScaling
@@ -56,6 +62,13 @@ _HIGH_SNR = [
     for kind in ("gaussian", "rician")
     for strength in (0.01, 0.02)
 ]
+_REAL_OR_NOISY = (
+    "A_mri_phantom_philips_highsnr",
+    "B_icbm152_crop96x96x40_gaussian_0.05",
+    "B_icbm152_crop96x96x40_gaussian_0.1",
+    "B_ct_mid122x101x64_gaussian_0.1",
+    "A_oct_duke_s02",
+)
 _UNIT = AffineScaling(0.0, 1.0)
 Row = dict[str, Any]
 
@@ -65,14 +78,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("DIFFDENOISE_DATA"), help="class B volumes")
     parser.add_argument("--out", type=Path, required=True, help="folder for the rows and tables")
-    parser.add_argument("--high-snr", action="store_true", help="the whole program on volumes with little noise")
+    parser.add_argument("--high-snr", action="store_true", help="what the program does on volumes with little noise")
     parser.add_argument("--only", default="", help="only cases whose name holds this")
+    parser.add_argument("--method", default="ns-n2n", choices=["ns-n2n", "bsn", "auto"], help="for --high-snr")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     name = "high_snr" if options.high_snr else "fusion"
     rows: list[Row] = []
-    for row in _high_snr_rows(options.data, options.only) if options.high_snr else _rows(options.data, options.only):
+    for row in (
+        _high_snr_rows(options.data, options.only, options.method)
+        if options.high_snr
+        else _rows(options.data, options.only)
+    ):
         rows.append(row)
         (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
         print(" ".join(f"{key}={_short(value)}" for key, value in row.items()), flush=True)
@@ -212,7 +230,7 @@ def _phantom_case(kind: str, strength: float) -> cases.Case:
     return cases.Case(volume_from_array(noisy), clean, clean > _INSIDE, 1.0, strength)
 
 
-def _high_snr_rows(data: Path | None, only: str) -> Iterator[Row]:
+def _high_snr_rows(data: Path | None, only: str, method: str) -> Iterator[Row]:
     work: dict[str, Callable[[], cases.Case]] = {
         f"phantom_{kind}_{strength}": partial(_phantom_case, kind, strength)
         for kind in ("gaussian", "rician")
@@ -220,42 +238,39 @@ def _high_snr_rows(data: Path | None, only: str) -> Iterator[Row]:
     }
     if data is not None:
         work |= {name: partial(_high_snr_case, name, Path(data)) for name in _HIGH_SNR}
-        name = "A_mri_phantom_philips_highsnr"
-        work[name] = partial(cases.load_case, name, Path(data), 0)
+        work |= {name: partial(cases.load_case, name, Path(data), 0) for name in _REAL_OR_NOISY}
     for name, load in work.items():
         if only in name:
-            yield _run(name, load())
+            yield _run(name, load(), method)
 
 
-def _run(name: str, case: cases.Case) -> Row:
-    noisy = case.volume.image.as_tensor()
+def _run(name: str, case: cases.Case, method: str) -> Row:
+    """What ``denoise`` does, with the result before fusion kept."""
+    volume = as_stack(case.volume)
+    noisy = volume.image.as_tensor()
     row: Row = {"case": name, "input": _psnr(noisy, case)}
+    start = time.perf_counter()
     try:
-        for fusion in (False, True):
-            start = time.perf_counter()
-            result = denoise(case.volume, method="ns-n2n", preset="fast", fusion=fusion)
-            row["fused" if fusion else "bare"] = _psnr(result.image.as_tensor(), case)
-            row["unchanged"] = any(text.startswith("returned unchanged") for text in result.report["warnings"])
-            row["seconds"] = time.perf_counter() - start
-            if not fusion:
-                measured = measure_noise(noisy[:1], case.volume.slice_axis)
-                scaling = AffineScaling(0.0, case.data_range)
-                row["sigma measured / true"] = measured.sigma / case.sigma
-                banded = [
-                    fuse_volume_bands(
-                        y,
-                        c,
-                        None,
-                        measured.sigma / case.data_range,
-                        scaling,
-                        case.volume.slice_axis,
-                        autocorrelation=measured.spectrum.autocorrelation,
-                    )[0]
-                    for y, c in zip(noisy, result.image.as_tensor(), strict=True)
-                ]
-                row["bands"] = _psnr(torch.stack(banded), case)
+        settings = DenoiseSettings(method=method, preset="fast")
+        plan = make_plan(volume, settings)
     except InputError as error:
-        row["refused"] = str(error)
+        return {**row, "refused": str(error)}
+    job = ZeroShot(noisy, plan, resolve(settings, plan.preset_of), torch.device("cpu"), slice_axis=volume.slice_axis)
+    network = job.train()
+    bare = job.infer(network, torch.empty_like(job.work))
+    outputs = {"bare": bare, "fused": job.fuse(bare, bare.clone())[0]}
+    if job.noise.matched:
+        job.noise.plan = replace(plan, local_noise=True)
+        outputs["map"] = job.fuse(bare, bare.clone())[0]
+        job.noise.plan = plan
+    for step, output in outputs.items():
+        plain = output if job.stabilizer is None else restore(output.clone(), job.stabilizer, volume.slice_axis)
+        row[step] = _psnr(plain, case)
+    row["unchanged"] = bool(harm(job, judge(job, network)))
+    row["written"] = row["input"] if row["unchanged"] else row["fused"]
+    row["certain"] = plan.noise is not None and plan.noise["certain"]
+    row["sigma"] = (plan.sigma or math.nan) / case.sigma
+    row["seconds"] = time.perf_counter() - start
     return row
 
 
@@ -265,16 +280,27 @@ def _psnr(output: torch.Tensor, case: cases.Case) -> float:
 
 
 def _high_snr_table(rows: list[Row]) -> str:
-    head = ["case", "input dB", "NS-N2N", "with fusion", "with bands", "lowest against input", ""]
+    head = [
+        "case",
+        "input dB",
+        "bare",
+        "fused by the map",
+        "fused",
+        "written against input",
+        "sigma / true",
+        "certain",
+        "",
+    ]
     lines = []
     for row in rows:
         if "refused" in row:
-            lines.append([row["case"], f"{row['input']:.2f}", "-", "-", "-", "-", "refused"])
+            lines.append([row["case"], f"{row['input']:.2f}", *["-"] * 6, "refused"])
             continue
-        least = min(row["fused"], row["bands"]) - row["input"]
-        note = "FAILS" if least < -0.1 else ("returned unchanged" if row["unchanged"] else "")
-        values = [f"{row[key]:.2f}" for key in ("input", "bare", "fused", "bands")]
-        lines.append([row["case"], *values, f"{least:+.2f}", note])
+        gain = row["written"] - row["input"]
+        note = "FAILS" if gain < -0.1 else ("returned unchanged" if row["unchanged"] else "")
+        values = [f"{row[key]:.2f}" if key in row else "-" for key in ("input", "bare", "map", "fused")]
+        sure = "yes" if row["certain"] else "no"
+        lines.append([row["case"], *values, f"{gain:+.2f}", f"{row['sigma']:.2f}", sure, note])
     return _markdown(head, lines)
 
 

@@ -56,7 +56,8 @@ def fuse_channel(
         # differences of slices hold structure too: no place is noisier than the noisiest that was found without it
         ceiling = variation["highest"] ** 2
     if weight is None and plan.stabilizer is None and plan.noise is not None:
-        variance_at = _law(plan.noise["family"], units)
+        # an uncertain law is an upper bound; the run may know a lower one
+        variance_at = _law(plan.noise["family"], units, ((plan.sigma or 0.0) / plan.noise["sigma"]) ** 2)
     if plan.fusion == "bands" and plan.noise is not None:
         _, share = fuse_volume_bands(
             noisy,
@@ -91,7 +92,9 @@ def fuse_channel(
     return share
 
 
-def _law(family: dict[str, Any], units: AffineScaling | None) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def _law(
+    family: dict[str, Any], units: AffineScaling | None, factor: float = 1.0
+) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """Noise variance at a brightness, both in the units of the image; None where it is the same everywhere."""
     if family["name"] == "gaussian":
         return None
@@ -99,7 +102,7 @@ def _law(family: dict[str, Any], units: AffineScaling | None) -> Callable[[torch
 
     def variance(brightness: torch.Tensor) -> torch.Tensor:
         plain = brightness if units is None else units.invert(brightness)
-        found = torch.from_numpy(law.variance(plain))
+        found = factor * torch.from_numpy(law.variance(plain))
         return found if units is None else found / units.scale**2
 
     return variance
