@@ -21,7 +21,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,17 +29,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import cases
+from benchmarks.fusion_high_snr import high_snr_rows, high_snr_table, markdown
 from monai_diffdenoise.analysis import NoiseMeasurement, measure_noise
-from monai_diffdenoise.data import volume_from_array
-from monai_diffdenoise.data.phantom import add_noise, make_phantom
-from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.data.phantom import make_phantom
 from monai_diffdenoise.inferers import fuse_volume, fuse_volume_bands
-from monai_diffdenoise.pipeline.do_no_harm import harm, judge
-from monai_diffdenoise.pipeline.plan import make_plan
-from monai_diffdenoise.pipeline.planes import as_stack
-from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
-from monai_diffdenoise.pipeline.stabilized import restore
-from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 from monai_diffdenoise.transforms import MatchedRegionWeight
 from monai_diffdenoise.transforms.noise import FilteredBackprojection, GaussianKernel, Texture, White
 from monai_diffdenoise.transforms.scaling import AffineScaling
@@ -56,19 +48,6 @@ _LEVELS = (0.02, 0.05, 0.1)
 _CROPS = {"icbm152": "icbm152_crop96x96x40", "ct": "ct_mid122x101x64"}
 _SLICES = slice(4, 28)
 _INSIDE = 0.15
-_HIGH_SNR = [
-    f"B_{name}_{kind}_{strength}"
-    for name in ("icbm152_crop96x96x40", "ct_mid122x101x64")
-    for kind in ("gaussian", "rician")
-    for strength in (0.01, 0.02)
-]
-_REAL_OR_NOISY = (
-    "A_mri_phantom_philips_highsnr",
-    "B_icbm152_crop96x96x40_gaussian_0.05",
-    "B_icbm152_crop96x96x40_gaussian_0.1",
-    "B_ct_mid122x101x64_gaussian_0.1",
-    "A_oct_duke_s02",
-)
 _UNIT = AffineScaling(0.0, 1.0)
 Row = dict[str, Any]
 
@@ -81,6 +60,7 @@ def main() -> None:
     parser.add_argument("--high-snr", action="store_true", help="what the program does on volumes with little noise")
     parser.add_argument("--only", default="", help="only cases whose name holds this")
     parser.add_argument("--method", default="ns-n2n", choices=["ns-n2n", "bsn", "auto"], help="for --high-snr")
+    parser.add_argument("--iterations", type=int, help="for --high-snr; none: those of the preset fast")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +74,7 @@ def main() -> None:
         rows.append(row)
         (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
         print(" ".join(f"{key}={_short(value)}" for key, value in row.items()), flush=True)
-    table = (_high_snr_table if options.high_snr else _tables)(rows)
+    table = (high_snr_table if options.high_snr else _tables)(rows)
     (options.out / f"{name}.md").write_text(table)
     print(table)
 
@@ -185,17 +165,13 @@ def _mean(rows: list[Row], key: str) -> float:
     return sum(row[key] for row in rows) / len(rows)
 
 
-def _markdown(head: list[str], lines: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines]) + "\n"
-
-
 def _tables(rows: list[Row]) -> str:
     kinds = ["noisy", "estimate", "scalar", "local map", "local", "bands", "bands, margin 1"]
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["noise"], f"{row['sigma']:g}", row["estimate"]), []).append(row)
     text = f"PSNR in dB, mean over {len({row['image'] for row in rows})} images\n\n"
-    text += _markdown(
+    text += markdown(
         ["noise", "sigma", "estimate", *kinds],
         [[*key, *(f"{_mean(found, f'{kind} PSNR'):.2f}" for kind in kinds)] for key, found in groups.items()],
     )
@@ -215,93 +191,7 @@ def _tables(rows: list[Row]) -> str:
             ]
         )
     text += "\nOver all cases; the least is against the estimate that was fused\n\n"
-    return text + _markdown(["", "PSNR dB", "least gained dB", "largest bias %", "noise gain", "seconds"], lines)
-
-
-def _high_snr_case(name: str, data: Path) -> cases.Case:
-    base, kind, strength = name.removeprefix("B_").rsplit("_", 2)
-    return cases.known_case(data, 0, kind=kind, strength=float(strength), **cases._CLEAN[base])
-
-
-def _phantom_case(kind: str, strength: float) -> cases.Case:
-    clean = make_phantom((96, 96, 40))
-    clean = clean if clean.dim() == 4 else clean[None]
-    noisy = add_noise(clean, kind, strength, 0)
-    return cases.Case(volume_from_array(noisy), clean, clean > _INSIDE, 1.0, strength)
-
-
-def _high_snr_rows(data: Path | None, only: str, method: str) -> Iterator[Row]:
-    work: dict[str, Callable[[], cases.Case]] = {
-        f"phantom_{kind}_{strength}": partial(_phantom_case, kind, strength)
-        for kind in ("gaussian", "rician")
-        for strength in (0.005, 0.01, 0.02)
-    }
-    if data is not None:
-        work |= {name: partial(_high_snr_case, name, Path(data)) for name in _HIGH_SNR}
-        work |= {name: partial(cases.load_case, name, Path(data), 0) for name in _REAL_OR_NOISY}
-    for name, load in work.items():
-        if only in name:
-            yield _run(name, load(), method)
-
-
-def _run(name: str, case: cases.Case, method: str) -> Row:
-    """What ``denoise`` does, with the result before fusion kept."""
-    volume = as_stack(case.volume)
-    noisy = volume.image.as_tensor()
-    row: Row = {"case": name, "input": _psnr(noisy, case)}
-    start = time.perf_counter()
-    try:
-        settings = DenoiseSettings(method=method, preset="fast")
-        plan = make_plan(volume, settings)
-    except InputError as error:
-        return {**row, "refused": str(error)}
-    job = ZeroShot(noisy, plan, resolve(settings, plan.preset_of), torch.device("cpu"), slice_axis=volume.slice_axis)
-    network = job.train()
-    bare = job.infer(network, torch.empty_like(job.work))
-    outputs = {"bare": bare, "fused": job.fuse(bare, bare.clone())[0]}
-    if job.noise.matched:
-        job.noise.plan = replace(plan, local_noise=True)
-        outputs["map"] = job.fuse(bare, bare.clone())[0]
-        job.noise.plan = plan
-    for step, output in outputs.items():
-        plain = output if job.stabilizer is None else restore(output.clone(), job.stabilizer, volume.slice_axis)
-        row[step] = _psnr(plain, case)
-    row["unchanged"] = bool(harm(job, judge(job, network)))
-    row["written"] = row["input"] if row["unchanged"] else row["fused"]
-    row["certain"] = plan.noise is not None and plan.noise["certain"]
-    row["sigma"] = (plan.sigma or math.nan) / case.sigma
-    row["seconds"] = time.perf_counter() - start
-    return row
-
-
-def _psnr(output: torch.Tensor, case: cases.Case) -> float:
-    error = (case.pick(output) - case.reference).double()[case.mask.expand_as(case.reference)]
-    return 10 * math.log10(case.data_range**2 / float(error.square().mean()))
-
-
-def _high_snr_table(rows: list[Row]) -> str:
-    head = [
-        "case",
-        "input dB",
-        "bare",
-        "fused by the map",
-        "fused",
-        "written against input",
-        "sigma / true",
-        "certain",
-        "",
-    ]
-    lines = []
-    for row in rows:
-        if "refused" in row:
-            lines.append([row["case"], f"{row['input']:.2f}", *["-"] * 6, "refused"])
-            continue
-        gain = row["written"] - row["input"]
-        note = "FAILS" if gain < -0.1 else ("returned unchanged" if row["unchanged"] else "")
-        values = [f"{row[key]:.2f}" if key in row else "-" for key in ("input", "bare", "map", "fused")]
-        sure = "yes" if row["certain"] else "no"
-        lines.append([row["case"], *values, f"{gain:+.2f}", f"{row['sigma']:.2f}", sure, note])
-    return _markdown(head, lines)
+    return text + markdown(["", "PSNR dB", "least gained dB", "largest bias %", "noise gain", "seconds"], lines)
 
 
 if __name__ == "__main__":
