@@ -66,11 +66,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     name = "high_snr" if options.high_snr else "fusion"
     rows: list[Row] = []
-    for row in (
-        _high_snr_rows(options.data, options.only, options.method)
-        if options.high_snr
-        else _rows(options.data, options.only)
-    ):
+    for row in high_snr_rows(options) if options.high_snr else _rows(options.data, options.only):
         rows.append(row)
         (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
         print(" ".join(f"{key}={_short(value)}" for key, value in row.items()), flush=True)
