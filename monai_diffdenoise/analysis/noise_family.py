@@ -39,6 +39,8 @@ _PENALTY = 2.5
 # Structure adds to the variance of a place and takes nothing away: a law must not say more than was seen anywhere,
 # but for chance and for blocks that reach into a masked background.
 _BOUND_SLACK, _BOUND_WEIGHT = 0.2, 25.0
+# A law this far off, as a share of the standard deviation, where it was fitted: slices too different to be compared.
+_LOST = 0.5
 _COILS = (2, 4, 8, 16, 32)
 _LARGEST = 12.0
 
@@ -96,7 +98,7 @@ class NoiseFamily:
         misfit: root mean square of the relative deviation of the standard deviation from the law.
         alternatives: chi-square of every family less that of the best one, penalties included; near 0 means that it
             explains the data as well.
-        certain: whether the places that were measured held little structure.
+        certain: whether the places that were measured held little structure, and the law explains them.
     """
 
     name: str
@@ -186,7 +188,7 @@ def fit_family(curve: NoiseCurve) -> NoiseFamily:
     gaps = np.log(np.maximum(family.variance(mean), np.finfo(np.float64).tiny)) - logs
     misfit = math.sqrt(float((weight * gaps**2).sum() / weight.sum())) / 2
     others = {name: round(value[0] - fits[best][0], 3) for name, value in sorted(fits.items())}
-    return NoiseFamily(best, fits[best][1], misfit, others, certain)
+    return NoiseFamily(best, fits[best][1], misfit, others, certain and misfit < _LOST)
 
 
 def _affine(mean: np.ndarray, factor: float, offset: float, span: float, base: float) -> np.ndarray:

@@ -74,7 +74,7 @@ def _draw_levels(axes: Axes, measurement: NoiseMeasurement) -> None:
     highest = max(float(sigma[used].max()), float(measurement.sigma_at(grid).max()))
     axes.set(xlabel="brightness", ylabel="noise standard deviation", ylim=(0, 1.4 * highest))
     axes.set_title("Level by brightness (input units)")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8)
 
 
 def _draw_estimates(axes: Axes, measurement: NoiseMeasurement) -> None:

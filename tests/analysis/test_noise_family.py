@@ -107,3 +107,9 @@ def test_structured_groups_are_upper_bounds():
     assert fit_family(curve(mean, variance, 0.0, structure)).name in ("poisson-gaussian", "gamma")
     flat = np.where(mean > 0.85, 0.01, 0.05)
     assert fit_family(curve(mean, flat, 0.0, structure)).name == "gaussian"
+
+
+def test_a_law_that_explains_nothing_is_not_certain():
+    """Slices far apart: what differs between them looks like noise, of another strength everywhere."""
+    variance = 0.01 * np.where(np.arange(20) % 3 == 0, 1.0, 60.0)
+    assert not fit_family(curve(SIGNAL, variance, -0.3)).certain
