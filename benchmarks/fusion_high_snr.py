@@ -85,17 +85,20 @@ def _run(name: str, case: cases.Case, settings: DenoiseSettings) -> Row:
         return {**row, "refused": str(error)}
     job = ZeroShot(noisy, plan, resolve(settings, plan.preset_of), torch.device("cpu"), slice_axis=volume.slice_axis)
     network = job.train()
+    seen = job.plan
     bare = job.infer(network, torch.empty_like(job.work))
     outputs = {"bare": bare, "fused": job.fuse(bare, bare.clone())[0]}
     if job.noise.matched:
         job.noise.plan = replace(plan, local_noise=True)
+        job.plan = replace(plan, noise_gain=0.0)
         outputs["map"] = job.fuse(bare, bare.clone())[0]
-        job.noise.plan = plan
+        job.noise.plan, job.plan = plan, seen
     for step, output in outputs.items():
         plain = output if job.stabilizer is None else restore(output.clone(), job.stabilizer, volume.slice_axis)
         row[step] = _psnr(plain, case)
     row["unchanged"] = bool(harm(job, judge(job, network)))
     row["written"] = row["input"] if row["unchanged"] else row["fused"]
+    row["gain"] = job.plan.noise_gain
     row["certain"] = plan.noise is not None and plan.noise["certain"]
     row["sigma"] = (plan.sigma or math.nan) / case.sigma
     row["seconds"] = time.perf_counter() - start
@@ -117,19 +120,20 @@ def high_snr_table(rows: list[Row]) -> str:
         "fused",
         "written against input",
         "sigma / true",
+        "noise gain",
         "certain",
         "",
     ]
     lines = []
     for row in rows:
         if "refused" in row:
-            lines.append([row["case"], f"{row['input']:.2f}", *["-"] * 6, "refused"])
+            lines.append([row["case"], f"{row['input']:.2f}", *["-"] * 7, "refused"])
             continue
         gain = row["written"] - row["input"]
         note = "FAILS" if gain < -0.1 else ("returned unchanged" if row["unchanged"] else "")
         values = [f"{row[key]:.2f}" if key in row else "-" for key in ("input", "bare", "map", "fused")]
         sure = "yes" if row["certain"] else "no"
-        lines.append([row["case"], *values, f"{gain:+.2f}", f"{row['sigma']:.2f}", sure, note])
+        lines.append([row["case"], *values, f"{gain:+.2f}", f"{row['sigma']:.2f}", f"{row['gain']:.2f}", sure, note])
     return markdown(head, lines)
 
 

@@ -55,6 +55,7 @@ class Plan:
         matched: whether slices at ``distance`` show the same anatomy, so that they can be compared.
         local_noise: whether fusion takes the level of the noise place by place from them: their differences hold
             structure too, so only where it is known to vary.
+        noise_gain: share of the noise of a voxel that the trained network lets through, which fusion allows for.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Plan:
     sigma: float | None = None
     matched: bool = True
     local_noise: bool = False
+    noise_gain: float = 0.0
 
     def make_pairing(self) -> Pairing:
         """The transform that makes the pairs."""
