@@ -8,7 +8,7 @@ About 45 simple denoisers (benchmarks/denoisers.py) run on volumes of 96 x 96 x 
 phantom and, with class B volumes (--data or DIFFDENOISE_DATA), crops of them. Every score is compared with the true
 mean squared error by Spearman's rank correlation, and by the regret: PSNR of the best denoiser minus that of the one
 the score chooses. The clean volume is used for the truth alone. "told" scores know sigma and the noise's correlation;
-"measured" ones use ``analysis.best_sigma`` and the correlation of the slices' differences. The part "structure"
+"measured" ones use the sigma that the program would and the correlation of the slices' differences. The part "structure"
 compares the scores of residuals with the anatomy that was removed in truth.
 """
 
@@ -31,7 +31,7 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.denoisers import blind_denoisers, slice_denoisers, volume_denoisers
 from benchmarks.no_reference_networks import network_rows
 from benchmarks.no_reference_tables import print_tables
-from monai_diffdenoise.analysis import best_sigma
+from monai_diffdenoise.analysis import best_sigma, measure_noise
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.metrics.blind_spot import blind_spot_mse, masked_mse
 from monai_diffdenoise.metrics.drift import mean_drift
@@ -41,6 +41,7 @@ from monai_diffdenoise.metrics.residual import residual_autocorrelation, structu
 from monai_diffdenoise.metrics.slice_error import slice_gain, slice_mse
 from monai_diffdenoise.metrics.sure import poisson_gaussian_sure, sure_from_response
 from monai_diffdenoise.metrics.verdict import improves
+from monai_diffdenoise.pipeline.run_sigma import run_sigma
 from monai_diffdenoise.transforms import MatchedRegionWeight
 
 __all__ = ["main"]
@@ -178,7 +179,10 @@ class _Case:
         # the foreground, as a user would find it
         self.mask = (gaussian_filter(self.noisy[0], (1.5, 1.5, 1.0)) > 0.15)[None]
         self.sigma = level
-        self.measured = best_sigma(torch.from_numpy(self.noisy[0]), 2)
+        # as the program measures it
+        found = measure_noise(torch.from_numpy(self.noisy), 2, repeats=False)
+        self.measured = run_sigma(found, best_sigma(torch.from_numpy(self.noisy[0]), 2))
+        self.sigma_error = 0.1 if found.certain else 0.4
         match = MatchedRegionWeight(axis=2, distance=1, sigma=self.measured)
         self.weight = match(torch.from_numpy(self.noisy)).as_subclass(torch.Tensor)
         told = "correlated" if shape == "correlated" else "gaussian"
@@ -215,7 +219,8 @@ class _Case:
         return probe_response(self.noisy, _lift(work), self.measured, denoised=output, probe_noise=self.measured_probe)
 
     def _verdict(self, output: np.ndarray, response: ProbeResponse | None) -> str:
-        return improves(self.noisy, output, sigma=self.measured, response=response, axis=2, mask=self.mask).vote
+        how = {"sigma_error": self.sigma_error, "response": response, "axis": 2, "mask": self.mask}
+        return improves(self.noisy, output, sigma=self.measured, **how).vote
 
     def _scores(
         self, output: np.ndarray, denoise: Callable[[np.ndarray], np.ndarray], response: ProbeResponse
