@@ -8,8 +8,8 @@ About 45 simple denoisers (benchmarks/denoisers.py) run on volumes of 96 x 96 x 
 phantom and, with class B volumes (--data or DIFFDENOISE_DATA), crops of them. Every score is compared with the true
 mean squared error by Spearman's rank correlation, and by the regret: PSNR of the best denoiser minus that of the one
 the score chooses. The clean volume is used for the truth alone. "told" scores know sigma and the noise's correlation;
-"measured" ones use the sigma that the program would and the correlation of the slices' differences. The part "structure"
-compares the scores of residuals with the anatomy that was removed in truth.
+"measured" ones use the sigma that the program would and the correlation of the slices' differences. The part
+"structure" compares the scores of residuals with the anatomy that was removed in truth.
 """
 
 from __future__ import annotations
