@@ -7,9 +7,9 @@
 Estimates of four kinds are fused with the noisy volume, with the noise that is measured in it: blurs that are too
 strong, the mean of the neighboring slices (blind to the slice), and one that is nearly right (the clean volume, a
 little blurred, with an error of its own), which fusion can easily harm. The phantom, and with class B volumes (data or
-DIFFDENOISE_DATA) crops of them, under white and correlated noise. ``--high-snr`` runs the whole program on volumes
-with little noise instead, with and without fusion: no result may be more than 0.1 dB below its input. "local map" takes
-the noise from differences of matched slices, the others from ``measure_noise``. The clean CT holds noise of its own, of
+DIFFDENOISE_DATA) crops of them, under white and correlated noise. ``--high-snr`` does what the program does, on volumes
+with little noise and on some with more: no result may be more than 0.1 dB below its input. "map" takes the noise from
+differences of matched slices, the others from ``measure_noise``. The clean CT holds noise of its own, of
 0.7 % of its range.
 """
 
@@ -29,11 +29,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import cases
-from monai_diffdenoise import denoise
+from benchmarks.fusion_high_snr import high_snr_rows, high_snr_table, markdown
 from monai_diffdenoise.analysis import NoiseMeasurement, measure_noise
-from monai_diffdenoise.data import volume_from_array
-from monai_diffdenoise.data.phantom import add_noise, make_phantom
-from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.data.phantom import make_phantom
 from monai_diffdenoise.inferers import fuse_volume, fuse_volume_bands
 from monai_diffdenoise.transforms import MatchedRegionWeight
 from monai_diffdenoise.transforms.noise import FilteredBackprojection, GaussianKernel, Texture, White
@@ -50,12 +48,6 @@ _LEVELS = (0.02, 0.05, 0.1)
 _CROPS = {"icbm152": "icbm152_crop96x96x40", "ct": "ct_mid122x101x64"}
 _SLICES = slice(4, 28)
 _INSIDE = 0.15
-_HIGH_SNR = [
-    f"B_{name}_{kind}_{strength}"
-    for name in ("icbm152_crop96x96x40", "ct_mid122x101x64")
-    for kind in ("gaussian", "rician")
-    for strength in (0.01, 0.02)
-]
 _UNIT = AffineScaling(0.0, 1.0)
 Row = dict[str, Any]
 
@@ -65,18 +57,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("DIFFDENOISE_DATA"), help="class B volumes")
     parser.add_argument("--out", type=Path, required=True, help="folder for the rows and tables")
-    parser.add_argument("--high-snr", action="store_true", help="the whole program on volumes with little noise")
+    parser.add_argument("--high-snr", action="store_true", help="what the program does on volumes with little noise")
     parser.add_argument("--only", default="", help="only cases whose name holds this")
+    parser.add_argument("--method", default="ns-n2n", choices=["ns-n2n", "bsn", "auto"], help="for --high-snr")
+    parser.add_argument("--iterations", type=int, help="for --high-snr; none: those of the preset fast")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     name = "high_snr" if options.high_snr else "fusion"
     rows: list[Row] = []
-    for row in _high_snr_rows(options.data, options.only) if options.high_snr else _rows(options.data, options.only):
+    for row in high_snr_rows(options) if options.high_snr else _rows(options.data, options.only):
         rows.append(row)
         (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1))
         print(" ".join(f"{key}={_short(value)}" for key, value in row.items()), flush=True)
-    table = (_high_snr_table if options.high_snr else _tables)(rows)
+    table = (high_snr_table if options.high_snr else _tables)(rows)
     (options.out / f"{name}.md").write_text(table)
     print(table)
 
@@ -167,17 +161,13 @@ def _mean(rows: list[Row], key: str) -> float:
     return sum(row[key] for row in rows) / len(rows)
 
 
-def _markdown(head: list[str], lines: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines]) + "\n"
-
-
 def _tables(rows: list[Row]) -> str:
     kinds = ["noisy", "estimate", "scalar", "local map", "local", "bands", "bands, margin 1"]
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["noise"], f"{row['sigma']:g}", row["estimate"]), []).append(row)
     text = f"PSNR in dB, mean over {len({row['image'] for row in rows})} images\n\n"
-    text += _markdown(
+    text += markdown(
         ["noise", "sigma", "estimate", *kinds],
         [[*key, *(f"{_mean(found, f'{kind} PSNR'):.2f}" for kind in kinds)] for key, found in groups.items()],
     )
@@ -197,85 +187,7 @@ def _tables(rows: list[Row]) -> str:
             ]
         )
     text += "\nOver all cases; the least is against the estimate that was fused\n\n"
-    return text + _markdown(["", "PSNR dB", "least gained dB", "largest bias %", "noise gain", "seconds"], lines)
-
-
-def _high_snr_case(name: str, data: Path) -> cases.Case:
-    base, kind, strength = name.removeprefix("B_").rsplit("_", 2)
-    return cases._known(data, 0, kind=kind, strength=float(strength), **cases._CLEAN[base])
-
-
-def _phantom_case(kind: str, strength: float) -> cases.Case:
-    clean = make_phantom((96, 96, 40))
-    clean = clean if clean.dim() == 4 else clean[None]
-    noisy = add_noise(clean, kind, strength, 0)
-    return cases.Case(volume_from_array(noisy), clean, clean > _INSIDE, 1.0, strength)
-
-
-def _high_snr_rows(data: Path | None, only: str) -> Iterator[Row]:
-    work: dict[str, Callable[[], cases.Case]] = {
-        f"phantom_{kind}_{strength}": partial(_phantom_case, kind, strength)
-        for kind in ("gaussian", "rician")
-        for strength in (0.005, 0.01, 0.02)
-    }
-    if data is not None:
-        work |= {name: partial(_high_snr_case, name, Path(data)) for name in _HIGH_SNR}
-        name = "A_mri_phantom_philips_highsnr"
-        work[name] = partial(cases.load_case, name, Path(data), 0)
-    for name, load in work.items():
-        if only in name:
-            yield _run(name, load())
-
-
-def _run(name: str, case: cases.Case) -> Row:
-    noisy = case.volume.image.as_tensor()
-    row: Row = {"case": name, "input": _psnr(noisy, case)}
-    try:
-        for fusion in (False, True):
-            start = time.perf_counter()
-            result = denoise(case.volume, method="ns-n2n", preset="fast", fusion=fusion)
-            row["fused" if fusion else "bare"] = _psnr(result.image.as_tensor(), case)
-            row["unchanged"] = any(text.startswith("returned unchanged") for text in result.report["warnings"])
-            row["seconds"] = time.perf_counter() - start
-            if not fusion:
-                measured = measure_noise(noisy[:1], case.volume.slice_axis)
-                scaling = AffineScaling(0.0, case.data_range)
-                row["sigma measured / true"] = measured.sigma / case.sigma
-                banded = [
-                    fuse_volume_bands(
-                        y,
-                        c,
-                        None,
-                        measured.sigma / case.data_range,
-                        scaling,
-                        case.volume.slice_axis,
-                        autocorrelation=measured.spectrum.autocorrelation,
-                    )[0]
-                    for y, c in zip(noisy, result.image.as_tensor(), strict=True)
-                ]
-                row["bands"] = _psnr(torch.stack(banded), case)
-    except InputError as error:
-        row["refused"] = str(error)
-    return row
-
-
-def _psnr(output: torch.Tensor, case: cases.Case) -> float:
-    error = (case.pick(output) - case.reference).double()[case.mask.expand_as(case.reference)]
-    return 10 * math.log10(case.data_range**2 / float(error.square().mean()))
-
-
-def _high_snr_table(rows: list[Row]) -> str:
-    head = ["case", "input dB", "NS-N2N", "with fusion", "with bands", "lowest against input", ""]
-    lines = []
-    for row in rows:
-        if "refused" in row:
-            lines.append([row["case"], f"{row['input']:.2f}", "-", "-", "-", "-", "refused"])
-            continue
-        least = min(row["fused"], row["bands"]) - row["input"]
-        note = "FAILS" if least < -0.1 else ("returned unchanged" if row["unchanged"] else "")
-        values = [f"{row[key]:.2f}" for key in ("input", "bare", "fused", "bands")]
-        lines.append([row["case"], *values, f"{least:+.2f}", note])
-    return _markdown(head, lines)
+    return text + markdown(["", "PSNR dB", "least gained dB", "largest bias %", "noise gain", "seconds"], lines)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ About 45 simple denoisers (benchmarks/denoisers.py) run on volumes of 96 x 96 x 
 phantom and, with class B volumes (--data or DIFFDENOISE_DATA), crops of them. Every score is compared with the true
 mean squared error by Spearman's rank correlation, and by the regret: PSNR of the best denoiser minus that of the one
 the score chooses. The clean volume is used for the truth alone. "told" scores know sigma and the noise's correlation;
-"measured" ones use ``analysis.best_sigma`` and the correlation of the slices' differences. The part "structure"
-compares the scores of residuals with the anatomy that was removed in truth.
+"measured" ones use the sigma that the program would and the correlation of the slices' differences. The part
+"structure" compares the scores of residuals with the anatomy that was removed in truth.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.denoisers import blind_denoisers, slice_denoisers, volume_denoisers
 from benchmarks.no_reference_networks import network_rows
 from benchmarks.no_reference_tables import print_tables
-from monai_diffdenoise.analysis import best_sigma
+from monai_diffdenoise.analysis import best_sigma, measure_noise
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.metrics.blind_spot import blind_spot_mse, masked_mse
 from monai_diffdenoise.metrics.drift import mean_drift
@@ -41,6 +41,7 @@ from monai_diffdenoise.metrics.residual import residual_autocorrelation, structu
 from monai_diffdenoise.metrics.slice_error import slice_gain, slice_mse
 from monai_diffdenoise.metrics.sure import poisson_gaussian_sure, sure_from_response
 from monai_diffdenoise.metrics.verdict import improves
+from monai_diffdenoise.pipeline.run_sigma import run_sigma
 from monai_diffdenoise.transforms import MatchedRegionWeight
 
 __all__ = ["main"]
@@ -67,6 +68,8 @@ _HELD_OUT = {
 }
 """For the verdict, whose limits were chosen on the others: other places, heads, levels and seeds."""
 
+_MIDDLE = np.s_[16:80, 16:80, 4:28]
+
 
 def main() -> None:
     """Run what is asked for, write all rows as JSON, print the tables."""
@@ -74,20 +77,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("DIFFDENOISE_DATA"), help="class B volumes")
     parser.add_argument("--out", type=Path, required=True, help="folder for rows.json")
     parser.add_argument("--part", choices=["scores", "structure", "networks", "tables", "all"], default="all")
+    parser.add_argument("--seeds", type=int, default=2, help="draws of the noise; the scores of a draw are kept in OUT")
+    parser.add_argument("--small", action="store_true", help="the middle 64 x 64 x 24 voxels: a third of the time")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "rows.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    parts: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
-        "scores": partial(_score_rows, options.data),
-        "structure": partial(_structure_rows, options.data),
-        "networks": network_rows,
+    parts: dict[str, Callable[[], Iterator[list[dict[str, Any]]]]] = {
+        "scores": partial(_score_rows, options.data, options.small, options.seeds, {_key(row) for row in rows}),
+        "structure": partial(_structure_rows, options.data, options.small),
+        "networks": lambda: iter([list(network_rows())]),
     }
     for part, work in parts.items():
         if options.part in (part, "all"):
-            rows = [row for row in rows if row["part"] != part] + [{**row, "part": part} for row in work()]
-            path.write_text(json.dumps(rows))
+            rows = [row for row in rows if row["part"] != part or part == "scores"]
+            for found in work():
+                rows += [{**row, "part": part} for row in found]
+                path.write_text(json.dumps(rows))
     print_tables(rows)
 
 
@@ -108,29 +115,40 @@ def _volumes(data: Path | None, held_out: bool) -> Iterator[tuple[str, np.ndarra
         yield name, np.maximum((values - low) / (high - low), 0.0), levels
 
 
-def _score_rows(data: Path | None) -> Iterator[dict[str, Any]]:
-    for held_out in (False, True):
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("part", "image", "kind", "level", "seed"))
+
+
+def _score_rows(
+    data: Path | None, small: bool, seeds: int, done: set[tuple[Any, ...]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows of one noisy volume at a time, without those that are there from an earlier run."""
+    part = _MIDDLE if small else ...
+    # a whole first draw of all volumes before the second of any
+    for held_out, seed in [(False, 0), (True, 3), *((False, seed) for seed in range(1, seeds))]:
         for image, clean, levels in _volumes(data, held_out):
             kinds: list[tuple[str, float]] = [(kind, level) for kind in _KINDS for level in levels]
             if image == "phantom":
                 kinds += [(kind, 0.0) for kind in _POISSON]
             for kind, level in kinds:
-                for seed in (3,) if held_out else (0, 1):
-                    start = time.perf_counter()
-                    found = list(_Case(image, clean, kind, level, seed).rows(all_scores=not held_out))
-                    yield from found
-                    seconds = time.perf_counter() - start
-                    print(
-                        f"{image}, {kind} {level:g}, seed {seed}: {len(found)} denoisers in {seconds:.0f} s", flush=True
-                    )
+                if ("scores", image, kind, level, seed) in done:
+                    continue
+                start = time.perf_counter()
+                case = _Case(image, clean[part], kind, level, seed)
+                found = list(case.rows(all_scores=not held_out))
+                seconds = time.perf_counter() - start
+                print(f"{image}, {kind} {level:g}, seed {seed}: {len(found)} denoisers in {seconds:.0f} s", flush=True)
+                yield found
 
 
-def _structure_rows(data: Path | None) -> Iterator[dict[str, Any]]:
+def _structure_rows(data: Path | None, small: bool) -> Iterator[list[dict[str, Any]]]:
     """What the scores of residuals say beside the anatomy that was removed: the part of the error two draws share."""
+    part = _MIDDLE if small else ...
     for image, clean, levels in _volumes(data, held_out=False):
         for kind in ("gaussian", "correlated"):
             for level in levels if image in ("phantom", "icbm152") else ():
-                one, two = (_Case(image, clean, kind, level, seed) for seed in (0, 1))
+                one, two = (_Case(image, clean[part], kind, level, seed) for seed in (0, 1))
+                found = []
                 for name, work in slice_denoisers(one.measured).items():
                     if name == "identity":
                         continue
@@ -138,8 +156,9 @@ def _structure_rows(data: Path | None) -> Iterator[dict[str, Any]]:
                     shared = (output.astype(np.float64) - one.clean) * (other.astype(np.float64) - one.clean)
                     scores = one.residual_scores(output, one.probed(output, work))
                     lost = float(shared[one.mask].mean())
-                    yield {**one.about, "group": "structure", "name": name, "mse": lost, "scores": scores}
+                    found.append({**one.about, "group": "structure", "name": name, "mse": lost, "scores": scores})
                 print(f"structure: {image}, {kind} {level:g}", flush=True)
+                yield found
 
 
 class _Case:
@@ -160,7 +179,10 @@ class _Case:
         # the foreground, as a user would find it
         self.mask = (gaussian_filter(self.noisy[0], (1.5, 1.5, 1.0)) > 0.15)[None]
         self.sigma = level
-        self.measured = best_sigma(torch.from_numpy(self.noisy[0]), 2)
+        # as the program measures it
+        found = measure_noise(torch.from_numpy(self.noisy), 2, repeats=False)
+        self.measured = run_sigma(found, best_sigma(torch.from_numpy(self.noisy[0]), 2))
+        self.sigma_error = 0.1 if found.certain else 0.4
         match = MatchedRegionWeight(axis=2, distance=1, sigma=self.measured)
         self.weight = match(torch.from_numpy(self.noisy)).as_subclass(torch.Tensor)
         told = "correlated" if shape == "correlated" else "gaussian"
@@ -197,7 +219,8 @@ class _Case:
         return probe_response(self.noisy, _lift(work), self.measured, denoised=output, probe_noise=self.measured_probe)
 
     def _verdict(self, output: np.ndarray, response: ProbeResponse | None) -> str:
-        return improves(self.noisy, output, sigma=self.measured, response=response, axis=2, mask=self.mask).vote
+        how = {"sigma_error": self.sigma_error, "response": response, "axis": 2, "mask": self.mask}
+        return improves(self.noisy, output, sigma=self.measured, **how).vote
 
     def _scores(
         self, output: np.ndarray, denoise: Callable[[np.ndarray], np.ndarray], response: ProbeResponse

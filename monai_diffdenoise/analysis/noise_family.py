@@ -15,10 +15,10 @@ Above a signal of about 4 sigma, Rician and noncentral chi noise is Gaussian, an
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,11 @@ _FLOOR = 0.04
 _STRUCTURE_ERROR = 0.15
 # What one more parameter must earn, in units of chi-square: between AIC's 2 and BIC's log n.
 _PENALTY = 2.5
+# Structure adds to the variance of a place and takes nothing away: a law must not say more than was seen anywhere,
+# but for chance and for blocks that reach into a masked background.
+_BOUND_SLACK, _BOUND_WEIGHT = 0.2, 25.0
+# A law this far off, as a share of the standard deviation, where it was fitted: slices too different to be compared.
+_LOST = 0.5
 _COILS = (2, 4, 8, 16, 32)
 _LARGEST = 12.0
 
@@ -93,7 +98,7 @@ class NoiseFamily:
         misfit: root mean square of the relative deviation of the standard deviation from the law.
         alternatives: chi-square of every family less that of the best one, penalties included; near 0 means that it
             explains the data as well.
-        certain: whether the places that were measured held little structure.
+        certain: whether the places that were measured held little structure, and the law explains them.
     """
 
     name: str
@@ -125,7 +130,7 @@ class NoiseFamily:
         }
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def _chi_table(coils: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of noncentral chi variables of sigma 1, by rising signal."""
     signal = torch.linspace(0, _LARGEST + math.sqrt(coils), 801, dtype=torch.float64)
@@ -152,10 +157,13 @@ def fit_family(curve: NoiseCurve) -> NoiseFamily:
     chosen, certain = curve.trusted()
     mean, logs = curve.mean[chosen], np.log(np.maximum(curve.variance[chosen], np.finfo(np.float64).tiny))
     weight = curve.relative_error()[chosen] ** -2.0
+    above, most = curve.mean[~chosen], np.log(np.maximum(curve.variance[~chosen], np.finfo(np.float64).tiny))
 
-    def cost(variance: np.ndarray) -> float:
-        gap = np.log(np.maximum(variance, np.finfo(np.float64).tiny)) - logs
-        return float((weight * np.minimum(gap**2, 0.25)).sum())
+    def cost(law: Callable[[np.ndarray], np.ndarray]) -> float:
+        gap = np.log(np.maximum(law(mean), np.finfo(np.float64).tiny)) - logs
+        over = np.maximum(np.log(np.maximum(law(above), np.finfo(np.float64).tiny)) - most - _BOUND_SLACK, 0)
+        bounds = _BOUND_WEIGHT * np.minimum(over**2, 0.25).sum()
+        return float((weight * np.minimum(gap**2, 0.25)).sum() + bounds)
 
     def scale(shape: np.ndarray) -> float:
         gaps = logs - np.log(np.maximum(shape, np.finfo(np.float64).tiny))
@@ -165,11 +173,11 @@ def fit_family(curve: NoiseCurve) -> NoiseFamily:
 
     fits: dict[str, tuple[float, dict[str, float]]] = {}
     level = scale(np.ones_like(mean))
-    fits["gaussian"] = cost(np.full_like(mean, level)) + _PENALTY, {"sigma": math.sqrt(level)}
+    fits["gaussian"] = cost(lambda m: np.full_like(m, level)) + _PENALTY, {"sigma": math.sqrt(level)}
     fits["poisson-gaussian"] = _fit_affine(curve, mean, cost, scale)
     if curve.lowest >= 0:
         looks = scale(mean**2)
-        fits["gamma"] = cost(looks * mean**2) + _PENALTY, {"looks": 1 / looks}
+        fits["gamma"] = cost(lambda m: looks * m**2) + _PENALTY, {"looks": 1 / looks}
         for coils in (1, *_COILS):
             name = "rician" if coils == 1 else "noncentral-chi"
             found = _fit_chi(mean, level, coils, cost)
@@ -180,13 +188,17 @@ def fit_family(curve: NoiseCurve) -> NoiseFamily:
     gaps = np.log(np.maximum(family.variance(mean), np.finfo(np.float64).tiny)) - logs
     misfit = math.sqrt(float((weight * gaps**2).sum() / weight.sum())) / 2
     others = {name: round(value[0] - fits[best][0], 3) for name, value in sorted(fits.items())}
-    return NoiseFamily(best, fits[best][1], misfit, others, certain)
+    return NoiseFamily(best, fits[best][1], misfit, others, certain and misfit < _LOST)
+
+
+def _affine(mean: np.ndarray, factor: float, offset: float, span: float, base: float) -> np.ndarray:
+    return np.asarray(factor * (np.maximum(mean - offset, 0) / span + base))
 
 
 def _fit_affine(
     curve: NoiseCurve,
     mean: np.ndarray,
-    cost: Callable[[np.ndarray], float],
+    cost: Callable[[Callable[[np.ndarray], np.ndarray]], float],
     scale: Callable[[np.ndarray], float],
 ) -> tuple[float, dict[str, float]]:
     offset = min(float(curve.mean.min()), 0.0) if curve.lowest < 0 else 0.0
@@ -197,7 +209,8 @@ def _fit_affine(
         if base == 0 and curve.lowest < 0:
             continue
         factor = scale(above + base)
-        found = cost(factor * (above + base)) + _PENALTY * (2.6 if base else 1)
+        law = partial(_affine, factor=factor, offset=offset, span=span, base=base)
+        found = cost(law) + _PENALTY * (2.6 if base else 1)
         if found < best[0]:
             sigma = math.sqrt(factor * base)
             best = found, {"gain": factor / span, "offset": offset, "sigma": sigma}
@@ -205,14 +218,17 @@ def _fit_affine(
 
 
 def _fit_chi(
-    mean: np.ndarray, level: float, coils: int, cost: Callable[[np.ndarray], float]
+    mean: np.ndarray,
+    level: float,
+    coils: int,
+    cost: Callable[[Callable[[np.ndarray], np.ndarray]], float],
 ) -> tuple[float, dict[str, float]]:
     best = (math.inf, {"sigma": math.sqrt(level), "coils": float(coils)})
     floor = float(_chi_table(coils)[0][0])
     for sigma in math.sqrt(level) * np.geomspace(0.6, 1.8, 80):
         # The darkest place may be brighter than the floor, never darker; blocks scatter by a few percent.
         below = max(0.0, 0.95 - float(mean.min()) / (sigma * floor))
-        found = cost(_variance_by_mean(mean, sigma, coils)) + (below / 0.03) ** 2
+        found = cost(partial(_variance_by_mean, sigma=float(sigma), coils=coils)) + (below / 0.03) ** 2
         if found < best[0]:
             best = found, {"sigma": float(sigma), "coils": float(coils)}
     # Without places near the floor nothing speaks for this law over the Gaussian one.

@@ -129,7 +129,8 @@ def _from_differences(
     stack: torch.Tensor, lowest: float, threshold: float, across: SliceCorrelation
 ) -> NoiseView | None:
     """Noise from the differences of slices (or time points)."""
-    near, next_but_one = (0.0 if math.isnan(r) or abs(r) < _CORRELATED else r for r in across.at)
+    # What slices share correlates them positively; a negative value is structure between slices that look alike.
+    near, next_but_one = (r if r >= _CORRELATED else 0.0 for r in across.at)
     distance = 1 if not near else (2 if not next_but_one else 3)
     order = 2
     while stack.shape[0] <= order * distance and distance > 1:

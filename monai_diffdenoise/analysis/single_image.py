@@ -32,6 +32,8 @@ _NEAR = 1.6
 _POPULATED = 0.1
 _ABOUT = 1.3
 _LARGE = 8
+_SHARE, _PICKED = 0.3, 12
+_SAME = 0.65
 
 
 def fine_share(autocorrelation: torch.Tensor) -> float:
@@ -73,17 +75,22 @@ def measure_single_image(
     if len(live) < _FEWEST:
         return None
     coarse = without_plane(blocks).square().mean((1, 2)).double()
+    rows, columns = stack.shape[1] // side, stack.shape[2] // side
+    beside = _neighbors(coarse.reshape(-1, rows, columns)).flatten()
     groups, modes, ratios, populated, everyone = [], [], [], [], []
     for members in live[mean[live].argsort()].chunk(max(1, min(_BINS, len(live) // (2 * _FEWEST)))):
+        # Anatomy comes in regions and noise does not: what a block's neighbors hold says nothing of its own noise.
+        quiet = members[beside[members].argsort()[: max(_PICKED, round(_SHARE * len(members)))]]
         mode = log_mode(energy[members])
         near = members[(energy[members] < _NEAR * mode) & (energy[members] > mode / _NEAR)]
         if len(near) < 4:
             continue
         groups.append(near)
-        everyone.append(members)
+        everyone.append(quiet)
         modes.append(mode)
         ratios.append(float((coarse[near] / energy[near]).median()))
-        populated.append(len(near) > _POPULATED * len(members))
+        # where quiet surroundings go with weaker fine detail, texture has its part in it (or noise is uneven)
+        populated.append(len(near) > _POPULATED * len(members) and log_mode(energy[quiet]) > _SAME * mode)
     if not groups:
         return None
     # A little above the cleanest, since the smallest of several noisy ratios is too small.
@@ -97,13 +104,19 @@ def measure_single_image(
         part = without_plane(blocks[near])
         field.append(part * (mode / share / float(part.square().mean().double())) ** 0.5)
     kept = torch.cat(groups)
-    rows, columns = stack.shape[1] // side, stack.shape[2] // side
     place = torch.stack([index[kept // (rows * columns)], kept // columns % rows * side, kept % columns * side], dim=1)
     group = torch.cat([torch.full_like(near, g) for g, near in enumerate(groups)])
     # The spectrum is that of the cleanest groups: what others have more of coarse energy is anatomy.
     structure = torch.tensor(ratios) / sorted(ratios)[min(1, len(ratios) - 1)]
     structure = torch.where(torch.tensor(populated), structure, structure.clamp(min=2.0))
     return FlatBlocks(torch.cat(field), mean[kept], place, group, structure, len(kept) / len(live)), spectrum
+
+
+def _neighbors(energy: torch.Tensor) -> torch.Tensor:
+    """Mean over the up to eight blocks around each of (N, rows, columns)."""
+    around = torch.nn.functional.avg_pool2d(energy[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+    count = torch.nn.functional.avg_pool2d(torch.ones_like(energy)[:, None], 3, 1, 1)[:, 0] * 9
+    return (around * count - energy) / (count - 1)
 
 
 def _spectrum(slices: torch.Tensor, members: torch.Tensor, side: int) -> NoiseSpectrum:

@@ -11,14 +11,14 @@ from dataclasses import replace
 import torch
 
 from monai_diffdenoise.inferers.bands import FrequencyBands
-from monai_diffdenoise.inferers.fusion import NoiseSource, fuse_in_runs
+from monai_diffdenoise.inferers.fusion import MARGIN, NoiseSource, fuse_in_runs
 from monai_diffdenoise.inferers.runs import Run, box_mean, odd_at_most
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
 __all__ = ["band_window", "fuse_volume_bands"]
 
 # As many independent values in a mean of squares as in the cube of fuse_volume, which the margin is meant for.
-_SAMPLES, _SLICES, _WIDEST, _MARGIN = 125, 5, 41, 1.25
+_SAMPLES, _SLICES, _WIDEST = 125, 5, 41
 _SCATTER = 3.0
 # Each band is also looked at in windows of half the side: lost structure is often a line.
 _PARTS = (1.0, 0.5)
@@ -51,7 +51,7 @@ def fuse_volume_bands(
     distance: int = 1,
     out: torch.Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
-    margin: float = _MARGIN,
+    margin: float = MARGIN,
     share_out: torch.Tensor | None = None,
     variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ceiling: float = math.inf,

@@ -14,9 +14,11 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers.runs import Run, box_mean
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
-__all__ = ["NoiseSource", "fuse_in_runs", "fuse_volume", "local_noise_variance", "posterior_fusion"]
+__all__ = ["MARGIN", "NoiseSource", "fuse_in_runs", "fuse_volume", "local_noise_variance", "posterior_fusion"]
 
-_NOISE_WINDOW, _SHARE_WINDOW, _PRIOR, _MARGIN = 15, 5, 0.1, 1.25
+_NOISE_WINDOW, _SHARE_WINDOW, _PRIOR = 15, 5, 0.1
+MARGIN = 1.25
+"""See :func:`posterior_fusion`."""
 # Voxels, and least slices, that are fused at a time, beside those around them.
 _RUN_VOXELS, _RUN_SLICES = 1 << 18, 8
 
@@ -74,15 +76,16 @@ def posterior_fusion(
     denoised: torch.Tensor,
     noise_variance: torch.Tensor | float,
     window: int = _SHARE_WINDOW,
-    margin: float = _MARGIN,
+    margin: float = MARGIN,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Combine noisy and denoised volume by how well the residual is explained by noise.
 
     .. math:: \hat x = c + a (y - c), \qquad a = \max\left(0, 1 - m\,\sigma^2 / \overline{(y - c)^2}\right)
 
-    With m = 1 this is the posterior mean for an error of c that is independent of the noise at the voxel. An estimate
-    that has seen its own voxel errs less than that, and the local mean of N squares scatters by sqrt(2 / N), so a
-    margin above 1 keeps noise from being let back in; where structure was lost, the mean is far above it.
+    With m = 1 this is the posterior mean for an error of c that is independent of the noise at the voxel. Where c holds
+    a share g of that noise, the residual holds less than the error and m = 1 - g gives the smallest error. The local
+    mean of N squares scatters by sqrt(2 / N), so a margin a quarter higher keeps noise from being let back in; where
+    structure was lost, the mean is far above it.
 
     Args:
         noisy: y, (X, Y, Z).
@@ -121,7 +124,7 @@ def fuse_volume(
     distance: int = 1,
     out: torch.Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
-    margin: float = _MARGIN,
+    margin: float = MARGIN,
     share_out: torch.Tensor | None = None,
     variance_at: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ceiling: float = math.inf,

@@ -13,13 +13,12 @@ from monai_diffdenoise.analysis import NoiseSpectrum
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics.noise_draw import slice_noise_probe
 from monai_diffdenoise.metrics.verdict import Verdict, improves
+from monai_diffdenoise.pipeline.noise_gain import middle_part
 from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
 from monai_diffdenoise.transforms.block_noise import foreground_threshold
 
 __all__ = ["harm", "judge"]
 
-# Next slices, and pixels along each side of them, that are denoised once more: a few seconds on two cores.
-_SLICES, _SIDE = 12, 256
 _FEWEST = 1000
 # How far sigma may be off: docs/noise_measurement.md.
 _CERTAIN, _UNCERTAIN = 0.1, 0.4
@@ -40,7 +39,7 @@ def judge(job: ZeroShot, how: nn.Module | Denoiser, fuse: bool | None = None) ->
     sigma = job.noise.sigma(channel)
     if not sigma > 0:
         return None
-    part = _middle(job)
+    part = middle_part(job)
     noisy = job.scalings[channel].apply(job.work[channel : channel + 1][part]).contiguous()
     denoise = job.on_part(how, channel, part, fuse)
     denoised = denoise(noisy)
@@ -85,16 +84,6 @@ def harm(job: ZeroShot, verdict: Verdict | None) -> str:
     # thirteenth), so alone against a gain that was found it does not count
     gains = any(part.vote == "better" for part in verdict.evidence if part.name in ("sure", "slices"))
     return "" if gains else verdict.reason
-
-
-def _middle(job: ZeroShot) -> tuple[slice, ...]:
-    """Index of the part in an image (1, X, Y, Z)."""
-    index = [slice(None)]
-    for axis, side in enumerate(job.image.shape[1:]):
-        most = min(_SLICES * job.plan.distance if axis == job.plan.axis else _SIDE, side)
-        start = (side - most) // 2
-        index.append(slice(start, start + most))
-    return tuple(index)
 
 
 def _probe(job: ZeroShot, noisy: torch.Tensor, tripled: bool) -> torch.Tensor | None:

@@ -12,6 +12,7 @@ import torch
 
 from monai_diffdenoise.analysis import NoiseFamily
 from monai_diffdenoise.inferers import fuse_volume, fuse_volume_bands
+from monai_diffdenoise.inferers.fusion import MARGIN
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
@@ -51,47 +52,24 @@ def fuse_channel(
         the mean share that was put back.
     """
     variance_at, ceiling = None, math.inf
+    margin = MARGIN * (1 - plan.noise_gain)
     variation = None if plan.noise is None else plan.noise["level_variation"]
     if weight is not None and variation is not None:
         # differences of slices hold structure too: no place is noisier than the noisiest that was found without it
         ceiling = variation["highest"] ** 2
     if weight is None and plan.stabilizer is None and plan.noise is not None:
-        variance_at = _law(plan.noise["family"], units)
+        # an uncertain law is an upper bound; the run may know a lower one
+        variance_at = _law(plan.noise["family"], units, ((plan.sigma or 0.0) / plan.noise["sigma"]) ** 2)
+    images = noisy, denoised, weight, sigma, scaling, plan.axis, plan.distance, out, progress, margin, share_out
     if plan.fusion == "bands" and plan.noise is not None:
-        _, share = fuse_volume_bands(
-            noisy,
-            denoised,
-            weight,
-            sigma,
-            scaling,
-            plan.axis,
-            plan.distance,
-            out,
-            progress,
-            share_out=share_out,
-            variance_at=variance_at,
-            ceiling=ceiling,
-            autocorrelation=torch.tensor(plan.noise["in_plane"]["autocorrelation"]),
-        )
-    else:
-        _, share = fuse_volume(
-            noisy,
-            denoised,
-            weight,
-            sigma,
-            scaling,
-            plan.axis,
-            plan.distance,
-            out,
-            progress,
-            share_out=share_out,
-            variance_at=variance_at,
-            ceiling=ceiling,
-        )
-    return share
+        autocorrelation = torch.tensor(plan.noise["in_plane"]["autocorrelation"])
+        return fuse_volume_bands(*images, variance_at, ceiling, autocorrelation)[1]
+    return fuse_volume(*images, variance_at, ceiling)[1]
 
 
-def _law(family: dict[str, Any], units: AffineScaling | None) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def _law(
+    family: dict[str, Any], units: AffineScaling | None, factor: float = 1.0
+) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """Noise variance at a brightness, both in the units of the image; None where it is the same everywhere."""
     if family["name"] == "gaussian":
         return None
@@ -99,7 +77,7 @@ def _law(family: dict[str, Any], units: AffineScaling | None) -> Callable[[torch
 
     def variance(brightness: torch.Tensor) -> torch.Tensor:
         plain = brightness if units is None else units.invert(brightness)
-        found = torch.from_numpy(law.variance(plain))
+        found = factor * torch.from_numpy(law.variance(plain))
         return found if units is None else found / units.scale**2
 
     return variance

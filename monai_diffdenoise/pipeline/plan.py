@@ -53,7 +53,9 @@ class Plan:
         stabilizer: kind and parameters of the variance stabilization; None for none.
         sigma: noise standard deviation that the run works with, in input units; None where it could not be measured.
         matched: whether slices at ``distance`` show the same anatomy, so that they can be compared.
-        local_noise: whether fusion takes the level of the noise place by place from them.
+        local_noise: whether fusion takes the level of the noise place by place from them: their differences hold
+            structure too, so only where it is known to vary.
+        noise_gain: share of the noise of a voxel that the trained network lets through, which fusion allows for.
     """
 
     method: str
@@ -74,7 +76,8 @@ class Plan:
     stabilizer: dict[str, Any] | None = None
     sigma: float | None = None
     matched: bool = True
-    local_noise: bool = True
+    local_noise: bool = False
+    noise_gain: float = 0.0
 
     def make_pairing(self) -> Pairing:
         """The transform that makes the pairs."""
@@ -136,46 +139,55 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
         except InputError as error:
             # too small to measure as a whole; its slices could be compared all the same
             unknown = str(error)
+    advice = None if noise is None else advise(noise)
     choice = choose_method(volume, settings, pairs, noise)
     if choice.pairing in ("neighbor", "slice-blind") and not pairs.close:
         raise InputError(pairs.message)
     if choice.pairing == "blind":
-        if noise is None:
+        if noise is None or advice is None:
             raise InputError(unknown)
-        plan = replace(_blind(volume, settings, pairs, noise), method=choice.method)
+        plan = replace(_blind(volume, settings, pairs, noise, advice), method=choice.method)
     elif choice.pairing == "repeat":
         plan = Plan("ns-n2n", "repeat", pairs.axis, 1, (), (), None)
     else:
         warnings = (pairs.message,) if pairs.message else ()
         plan = Plan("ns-n2n", choice.pairing, pairs.axis, pairs.distance, (), warnings, pairs.measurement)
     first = [reason for reason in (choice.reason, "" if choice.pairing == "blind" else pairs.reason) if reason]
-    return _with_noise(replace(plan, reasons=(*first, *plan.reasons)), settings, pairs, noise, unknown)
+    return _with_noise(replace(plan, reasons=(*first, *plan.reasons)), settings, pairs, noise, advice, unknown)
 
 
 def _with_noise(
-    plan: Plan, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement | None, unknown: str
+    plan: Plan,
+    settings: DenoiseSettings,
+    pairs: SlicePairs,
+    noise: NoiseMeasurement | None,
+    advice: NoiseAdvice | None,
+    unknown: str,
 ) -> Plan:
     """What the noise asks of every method: its strength, stabilization, fusion."""
     simple = None if pairs.measurement is None else pairs.measurement.sigma
-    if noise is None:
+    if noise is None or advice is None:
         return replace(plan, warnings=(*plan.warnings, f"noise was not measured: {unknown}"), sigma=simple)
     uncertain = "noise could not be told from anatomy: its measured level is an upper bound"
-    stabilizer, why = choose_stabilizer(settings, noise, advise(noise))
+    stabilizer, why = choose_stabilizer(settings, noise, advice)
     bands = "" if noise.spectrum.white else "fusion by bands of frequency: noise is correlated in the plane"
     return replace(
         plan,
         reasons=(*plan.reasons, *(reason for reason in (why, bands) if reason)),
         warnings=plan.warnings if noise.certain else (*plan.warnings, uncertain),
         noise=noise.to_json(),
-        advice=advise(noise),
+        advice=advice,
         fusion="bands" if bands else "local",
         stabilizer=stabilizer,
         sigma=run_sigma(noise, simple if pairs.close else None),
+        local_noise=pairs.close and noise.certain and noise.variation is not None and noise.variation.varies,
     )
 
 
-def _blind(volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement) -> Plan:
-    chosen = plan_blind_spot(settings, pairs, advise(noise))
+def _blind(
+    volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement, advice: NoiseAdvice
+) -> Plan:
+    chosen = plan_blind_spot(settings, pairs, advice)
     fits = chosen.context > 0 and chosen.blind_spot == (1, 1) and noise.spectrum.white
     others, why = further_axes(volume, settings, pairs, fits)
     reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons, *((why,) if why else ()))
@@ -193,5 +205,4 @@ def _blind(volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: 
         others=others,
         stride=chosen.stride,
         matched=pairs.close,
-        local_noise=pairs.close and (noise.variation is None or noise.variation.varies),
     )

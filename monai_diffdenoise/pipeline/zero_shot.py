@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from monai_diffdenoise.pipeline.all_axes import denoise_along, turned
 from monai_diffdenoise.pipeline.channel_noise import ChannelNoise
 from monai_diffdenoise.pipeline.fuse_channel import fuse_channel
 from monai_diffdenoise.pipeline.networks import make_network
+from monai_diffdenoise.pipeline.noise_gain import noise_gain
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import LATER_STAGES, DenoiseSettings
 from monai_diffdenoise.pipeline.stabilized import stabilized
@@ -120,6 +122,8 @@ class ZeroShot:
         )
         trained = training.run()
         self.scores = training.scores()
+        self.scores["noise_gain"] = noise_gain(self, trained)
+        self.plan = replace(self.plan, noise_gain=self.scores["noise_gain"])
         if self.plan.pairing == "blind":
             # the image against itself says nothing; against another image with the same noise it would be this
             self.scores["input_error"] = 2 * self.noise.sigma(0) ** 2

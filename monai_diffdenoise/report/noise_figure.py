@@ -64,9 +64,8 @@ def _draw_levels(axes: Axes, measurement: NoiseMeasurement) -> None:
     used, _ = curve.trusted()
     sigma = np.sqrt(curve.variance)
     error = curve.relative_error() / 2 * sigma
-    axes.errorbar(
-        curve.mean[used], sigma[used], error[used], fmt="o", color=_DARK, ms=4, label="places without anatomy"
-    )
+    places = "places without anatomy" if measurement.certain else "flattest places"
+    axes.errorbar(curve.mean[used], sigma[used], error[used], fmt="o", color=_DARK, ms=4, label=places)
     if not used.all():
         axes.plot(curve.mean[~used], sigma[~used], "x", color=_LIGHT, label="with anatomy, not used")
     grid = np.linspace(curve.mean.min(), curve.mean.max(), 200)
@@ -74,7 +73,7 @@ def _draw_levels(axes: Axes, measurement: NoiseMeasurement) -> None:
     highest = max(float(sigma[used].max()), float(measurement.sigma_at(grid).max()))
     axes.set(xlabel="brightness", ylabel="noise standard deviation", ylim=(0, 1.4 * highest))
     axes.set_title("Level by brightness (input units)")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8)
 
 
 def _draw_estimates(axes: Axes, measurement: NoiseMeasurement) -> None:

@@ -97,3 +97,19 @@ def test_no_group_above_the_threshold():
     found = fit_family(one)
     assert not found.certain
     assert found.variance(0.1) == pytest.approx(0.01)
+
+
+def test_structured_groups_are_upper_bounds():
+    """Three clean groups of about one brightness say little; that darker places vary less, structure or not, does."""
+    mean = np.linspace(0.2, 1.0, 20)
+    structure = np.where(mean > 0.85, 1.0, 8.0)
+    variance = 0.01 * mean * np.where(mean > 0.85, 1.0, 1.5)
+    assert fit_family(curve(mean, variance, 0.0, structure)).name in ("poisson-gaussian", "gamma")
+    flat = np.where(mean > 0.85, 0.01, 0.05)
+    assert fit_family(curve(mean, flat, 0.0, structure)).name == "gaussian"
+
+
+def test_a_law_that_explains_nothing_is_not_certain():
+    """Slices far apart: what differs between them looks like noise, of another strength everywhere."""
+    variance = 0.01 * np.where(np.arange(20) % 3 == 0, 1.0, 60.0)
+    assert not fit_family(curve(SIGNAL, variance, -0.3)).certain

@@ -62,10 +62,10 @@ def test_fusion_takes_harm_away() -> None:
 
 
 def test_only_a_part_of_a_large_volume_is_denoised_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    from monai_diffdenoise.pipeline import do_no_harm
+    from monai_diffdenoise.pipeline import noise_gain
 
-    monkeypatch.setattr(do_no_harm, "_SLICES", 6)
-    monkeypatch.setattr(do_no_harm, "_SIDE", 64)
+    monkeypatch.setattr(noise_gain, "_SLICES", 6)
+    monkeypatch.setattr(noise_gain, "_SIDE", 64)
     seen = []
     made = job(0.1, distance=1)
     original = made.on_part
