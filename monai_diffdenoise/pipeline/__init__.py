@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monai_diffdenoise.pipeline.export import export_model
     from monai_diffdenoise.pipeline.fusion_transform import PosteriorFusiond
     from monai_diffdenoise.pipeline.model_folder import Model, load_model, save_model
     from monai_diffdenoise.pipeline.plan import Plan, make_plan
@@ -29,6 +30,7 @@ __all__ = [
     "Result",
     "denoise",
     "denoise_volume",
+    "export_model",
     "fingerprint",
     "load_model",
     "make_plan",
@@ -46,6 +48,7 @@ _HOME = {
     "Result": "result",
     "denoise": "run",
     "denoise_volume": "run",
+    "export_model": "export",
     "fingerprint": "training_volumes",
     "load_model": "model_folder",
     "make_plan": "plan",

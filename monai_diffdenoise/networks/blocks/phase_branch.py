@@ -13,7 +13,7 @@ from torch import nn
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks.blocks.blind_patch import blind_period
 from monai_diffdenoise.networks.blocks.patch_masked_conv import PatchMaskedConv
-from monai_diffdenoise.networks.blocks.phases import batch_to_space, pad_to_multiple, space_to_batch
+from monai_diffdenoise.networks.blocks.phases import batch_to_space, crop_to, pad_to_multiple, space_to_batch
 
 __all__ = ["PhaseBranch"]
 
@@ -70,13 +70,9 @@ class PhaseBranch(nn.Module):
             raise InputError(f"got blind spot {spot}, which period {self.period} does not keep blind; try another")
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        size = features.shape[2:]
         phases = space_to_batch(pad_to_multiple(self.conv(features), self.period), self.period)
-        layout = torch.channels_last if len(size) == 2 else torch.channels_last_3d
-        output = batch_to_space(self._run(phases.contiguous(memory_format=layout)), self.period)
-        for axis, side in enumerate(size, 2):
-            output = output.narrow(axis, 0, side)
-        return output
+        layout = torch.channels_last if features.dim() == 4 else torch.channels_last_3d
+        return crop_to(batch_to_space(self._run(phases.contiguous(memory_format=layout)), self.period), features)
 
     def _run(self, phases: torch.Tensor) -> torch.Tensor:
         count = math.prod(self.period)
