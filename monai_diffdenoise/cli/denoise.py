@@ -20,6 +20,7 @@ from monai_diffdenoise.pipeline.settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from monai_diffdenoise.data import Volume
+    from monai_diffdenoise.pipeline.model_folder import Model
     from monai_diffdenoise.pipeline.plan import Plan
     from monai_diffdenoise.pipeline.result import Result
 
@@ -77,6 +78,17 @@ class Denoise:
             help="Write the share of what was removed that fusion put back here, 0 to 1; names as for --save-residual."
         ),
     ] = None
+    save_uncertainty: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="Write how far the result of --method diffdenoise changes with another draw of the noise here, as a "
+            "standard deviation; names as for --save-residual."
+        ),
+    ] = None
+    model: Annotated[
+        Path | None,
+        tyro.conf.arg(help="Use what `diffdenoise fit` trained, in this folder, in place of training anew."),
+    ] = None
     overwrite: Annotated[bool, tyro.conf.arg(help="Allow replacing existing outputs. The input is never replaced.")] = (
         False
     )
@@ -97,7 +109,9 @@ class Denoise:
             raise InputError(f"got --json {self.json}; expected a name that ends in .json")
         if self.save_share is not None and not self.settings.fusion:
             raise InputError("got --save-share without fusion, which makes that map: drop one of them")
-        maps = [path for path in (self.save_residual, self.save_share) if path is not None]
+        if self.save_uncertainty is not None and (self.settings.method != "diffdenoise" or self.model is not None):
+            raise InputError("got --save-uncertainty, which only --method diffdenoise has: add that, or drop it")
+        maps = self._maps()
         names = [Path(self.output), *map(Path, maps), *([] if self.json is None else [self.json])]
         if len({name.absolute() for name in names}) < len(names):
             raise InputError("got the same name for two outputs; expected different names")
@@ -108,6 +122,9 @@ class Denoise:
                 raise InputError(f"output {self.json} exists already: choose another name or allow overwriting")
             if not self.json.absolute().parent.is_dir():
                 raise InputError(f"got --json {self.json}, whose folder does not exist; make it first")
+
+    def _maps(self) -> list[str]:
+        return [path for path in (self.save_residual, self.save_share, self.save_uncertainty) if path is not None]
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -122,26 +139,35 @@ class Denoise:
         from monai_diffdenoise.data import check_conversion, read_volume
         from monai_diffdenoise.pipeline.maps import check_map
 
+        model = self._model()
         volume = read_volume(self.input, options=self.reading)
         check_conversion(volume, self.output, self.output_dtype)
-        for path in (self.save_residual, self.save_share):
-            if path is not None:
-                check_map(volume, path)
+        for path in self._maps():
+            check_map(volume, path)
         if not self.resume:
             shutil.rmtree(self.work_dir, ignore_errors=True)
-        result = self._denoise(volume)
+        result = self._denoise(volume, model)
         dtype = self._write(volume, result)
         report = result.report
         report["timings_s"]["total"] = round(time.perf_counter() - started, 3)
         if self.json is not None:
             write_json(report, self.json, self.overwrite)
         shutil.rmtree(self.work_dir, ignore_errors=True)
+        if "choice" in report["scores"]:
+            say(f"returned {report['scores']['choice']['why']}")
         for warning in report["warnings"]:
             say(f"warning: {warning}")
         say(f"wrote {self.output} ({dtype}) in {report['timings_s']['total']:.0f} s")
         return 0
 
-    def _denoise(self, volume: Volume) -> Result:
+    def _model(self) -> Model | None:
+        if self.model is None:
+            return None
+        from monai_diffdenoise.pipeline.model_folder import load_model
+
+        return load_model(self.model)
+
+    def _denoise(self, volume: Volume, model: Model | None) -> Result:
         from monai_diffdenoise.engines import ProgressDisplay
         from monai_diffdenoise.pipeline.run import denoise_volume
 
@@ -155,6 +181,8 @@ class Denoise:
                     progress=display,
                     announce=_announce,
                     keep_share=self.save_share is not None,
+                    keep_uncertainty=self.save_uncertainty is not None,
+                    model=model,
                 )
         except KeyboardInterrupt:
             if self.work_dir.is_dir():
@@ -172,9 +200,10 @@ class Denoise:
         from monai_diffdenoise.data import write_volume
         from monai_diffdenoise.pipeline.maps import write_map
 
+        source = "from itself" if self.model is None else "with a model of such images"
         how: dict[str, Any] = {
             "overwrite": self.overwrite,
-            "derivation": f"denoised from itself by {result.report['plan']['method']}",
+            "derivation": f"denoised {source} by {result.report['plan']['method']}",
         }
         written = write_volume(result.volume, self.output, output_dtype=self.output_dtype, **how)
         if written.clipped:
@@ -183,6 +212,8 @@ class Denoise:
             write_map(volume, result.residual, self.save_residual, "residual", **how)
         if self.save_share is not None and result.share is not None:
             write_map(volume, result.share, self.save_share, "share", **how)
+        if self.save_uncertainty is not None and result.uncertainty is not None:
+            write_map(volume, result.uncertainty, self.save_uncertainty, "uncertainty", **how)
         return written.dtype
 
 

@@ -17,6 +17,7 @@ from monai_diffdenoise.cli.demo import Demo
 from monai_diffdenoise.cli.denoise import Denoise
 from monai_diffdenoise.cli.evaluate import Evaluate
 from monai_diffdenoise.cli.export import Export
+from monai_diffdenoise.cli.fit import Fit
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["main"]
@@ -26,6 +27,7 @@ _Command = (
     | Annotated[Analyze, tyro.conf.subcommand(name="analyze")]
     | Annotated[Evaluate, tyro.conf.subcommand(name="evaluate")]
     | Annotated[Export, tyro.conf.subcommand(name="export")]
+    | Annotated[Fit, tyro.conf.subcommand(name="fit")]
     | Annotated[Demo, tyro.conf.subcommand(name="demo")]
 )
 

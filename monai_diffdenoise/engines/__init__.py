@@ -11,6 +11,7 @@ from monai_diffdenoise.engines.condition import condition_volumes
 from monai_diffdenoise.engines.ema import WeightAverage
 from monai_diffdenoise.engines.export import export_network
 from monai_diffdenoise.engines.flags import flag
+from monai_diffdenoise.engines.generate_targets import generate_targets
 from monai_diffdenoise.engines.guard import GradientGuard, TrainingDivergedError
 from monai_diffdenoise.engines.pair_training import PairTraining, TrainingOptions
 from monai_diffdenoise.engines.placement import place
@@ -20,6 +21,8 @@ from monai_diffdenoise.engines.program import run_training
 from monai_diffdenoise.engines.progress import ProgressCallback, ProgressDisplay, ReportProgress
 from monai_diffdenoise.engines.report_scores import ReportScores
 from monai_diffdenoise.engines.schedule import warmup_cosine
+from monai_diffdenoise.engines.srds_targets import SRDSTargets, spread_confidence
+from monai_diffdenoise.engines.target_cache import TargetCache
 from monai_diffdenoise.engines.trainer import default_device, make_evaluator, make_trainer
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "ProgressDisplay",
     "ReportProgress",
     "ReportScores",
+    "SRDSTargets",
+    "TargetCache",
     "TrainingDivergedError",
     "TrainingOptions",
     "WeightAverage",
@@ -41,6 +46,7 @@ __all__ = [
     "distribute",
     "export_network",
     "flag",
+    "generate_targets",
     "load_weights",
     "make_evaluator",
     "make_trainer",
@@ -48,6 +54,7 @@ __all__ = [
     "process_device",
     "run_training",
     "save_atomically",
+    "spread_confidence",
     "start_processes",
     "stop_processes",
     "warmup_cosine",

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.inferers.conditional_mean import ConditionalMeanInferer
 from monai_diffdenoise.inferers.srds import SRDSInferer
 from monai_diffdenoise.transforms.conditioned_pair import ConditionedPair
 from monai_diffdenoise.transforms.scaling import AffineScaling, robust_scaling
@@ -25,14 +26,15 @@ class SRDSVolumeInferer(Inferer):
     A slice's noise belongs to its number, so that neither the size of a pass nor the number of slices changes it.
 
     Args:
-        sampler: how a slice is sampled, and how many at a time.
+        sampler: how a slice is sampled, and how many at a time; or
+            :class:`~monai_diffdenoise.inferers.ConditionalMeanInferer`, which asks for the mean at once.
         pairing: tells the slicing axis and what the model sees of a slice; the one it was trained with.
         progress: called after each pass with (slices done, slices in all).
     """
 
     def __init__(
         self,
-        sampler: SRDSInferer,
+        sampler: SRDSInferer | ConditionalMeanInferer,
         pairing: ConditionedPair | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monai_diffdenoise.pipeline.export import export_model
+    from monai_diffdenoise.pipeline.fit import fit
     from monai_diffdenoise.pipeline.fusion_transform import PosteriorFusiond
     from monai_diffdenoise.pipeline.model_folder import Model, load_model, save_model
     from monai_diffdenoise.pipeline.plan import Plan, make_plan
@@ -32,6 +33,7 @@ __all__ = [
     "denoise_volume",
     "export_model",
     "fingerprint",
+    "fit",
     "load_model",
     "make_plan",
     "prepare_volumes",

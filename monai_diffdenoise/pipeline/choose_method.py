@@ -24,7 +24,7 @@ class Choice:
     """A method, its pairs, and why.
 
     Args:
-        method: "ns-n2n" or "bsn".
+        method: "ns-n2n", "bsn" or, only if asked for, "diffdenoise".
         pairing: "neighbor", "slice-blind", "repeat" or "blind".
         reason: one sentence; empty where the user named the method.
     """
@@ -46,8 +46,8 @@ def choose_method(
         noise: of the volume; None where it could not be measured.
     """
     pairing = "neighbor" if settings.pairing == "auto" else settings.pairing
-    if settings.method == "bsn":
-        return Choice("bsn", "blind")
+    if settings.method in ("bsn", "diffdenoise"):
+        return Choice(settings.method, "blind")
     if settings.method == "ns-n2n":
         return Choice("ns-n2n", pairing)
     if settings.pairing != "auto":

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -11,7 +13,7 @@ from monai_diffdenoise.analysis import NoiseSpectrum
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics.noise_draw import slice_noise_probe
 from monai_diffdenoise.metrics.verdict import Verdict, improves
-from monai_diffdenoise.pipeline.zero_shot import ZeroShot
+from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
 from monai_diffdenoise.transforms.block_noise import foreground_threshold
 
 __all__ = ["harm", "judge"]
@@ -23,12 +25,13 @@ _FEWEST = 1000
 _CERTAIN, _UNCERTAIN = 0.1, 0.4
 
 
-def judge(job: ZeroShot, network: nn.Module) -> Verdict | None:
-    """Judge what a trained network and fusion do to some slices in the middle of a run's middle time point.
+def judge(job: ZeroShot, how: nn.Module | Denoiser, fuse: bool | None = None) -> Verdict | None:
+    """Judge what a denoiser and fusion do to some slices in the middle of a run's middle time point.
 
     Args:
         job: the run, with its settings.
-        network: what :meth:`~monai_diffdenoise.pipeline.zero_shot.ZeroShot.train` returned.
+        how: see :meth:`~monai_diffdenoise.pipeline.zero_shot.ZeroShot.denoise`.
+        fuse: whether fusion follows; None as the settings say.
 
     Returns:
         None where nothing can be said: no noise was measured, or the part is too small.
@@ -39,7 +42,7 @@ def judge(job: ZeroShot, network: nn.Module) -> Verdict | None:
         return None
     part = _middle(job)
     noisy = job.scalings[channel].apply(job.work[channel : channel + 1][part]).contiguous()
-    denoise = job.on_part(network, channel, part)
+    denoise = job.on_part(how, channel, part, fuse)
     denoised = denoise(noisy)
     axis, distance = job.plan.axis, job.plan.distance
     tripled = job.noise.matched and noisy.shape[axis + 1] > 2 * distance
@@ -65,10 +68,10 @@ def harm(job: ZeroShot, verdict: Verdict | None) -> str:
     """Why the result must not be returned; empty when it may.
 
     Args:
-        job: after its training.
+        job: after its training, if there was one.
         verdict: of :func:`judge`.
     """
-    after, before = job.scores["pair_error"], job.scores["input_error"]
+    after, before = job.scores.get("pair_error", 0.0), job.scores.get("input_error", math.inf)
     # fusion brings back what a blind-spot network did not see, and its pairs know nothing of that
     alone = not (job.plan.pairing == "blind" and job.settings.fusion)
     if alone and not after < before:

@@ -64,7 +64,7 @@ def write_map(
         volume: what the map belongs to, as read.
         values: of its image's shape.
         path: see :func:`check_map`.
-        quantity: "residual" or "share".
+        quantity: "residual", "share" or "uncertainty".
         overwrite: whether an existing output may be replaced.
         derivation: DICOM: what was done, in one line without patient data.
 

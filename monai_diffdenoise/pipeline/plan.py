@@ -35,7 +35,7 @@ class Plan:
     """What will be done to a volume, and why.
 
     Args:
-        method: "ns-n2n" or "bsn".
+        method: "ns-n2n", "bsn" or "diffdenoise".
         pairing: "neighbor", "slice-blind", "repeat" or "blind".
         axis: spatial axis along which slices are stacked.
         distance: slices from one to its partner, or to the next of the context.
@@ -90,7 +90,8 @@ class Plan:
     @property
     def preset_of(self) -> str:
         """Whose presets it takes."""
-        return self.network if self.network in PRESETS else self.method
+        # the first stage of diffdenoise is bsn
+        return next(name for name in (self.network, self.method, "bsn") if name in PRESETS)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -104,6 +105,8 @@ class Plan:
             return f"{self.method}, {self.pairing} pairs along axis {self.axis}, distance {self.distance}"
         axes = f"axis {self.axis}" if not self.others else f"axes {', '.join(map(str, self.axes))}"
         seen = f"with {self.context} neighbors along {axes}, distance {self.distance}"
+        if self.network == "nafnet":
+            return f"{self.method}, network nafnet, {seen if self.context else 'slice by slice'}"
         spot = "its slice" if self.blind_spot is None else f"{self.blind_spot[0]} x {self.blind_spot[1]} pixels"
         return f"{self.method}, network {self.network}, blind to {spot}, {seen if self.context else 'slice by slice'}"
 
@@ -136,16 +139,16 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
     choice = choose_method(volume, settings, pairs, noise)
     if choice.pairing in ("neighbor", "slice-blind") and not pairs.close:
         raise InputError(pairs.message)
-    if choice.method == "bsn":
+    if choice.pairing == "blind":
         if noise is None:
             raise InputError(unknown)
-        plan = _blind(volume, settings, pairs, noise)
+        plan = replace(_blind(volume, settings, pairs, noise), method=choice.method)
     elif choice.pairing == "repeat":
         plan = Plan("ns-n2n", "repeat", pairs.axis, 1, (), (), None)
     else:
         warnings = (pairs.message,) if pairs.message else ()
         plan = Plan("ns-n2n", choice.pairing, pairs.axis, pairs.distance, (), warnings, pairs.measurement)
-    first = [reason for reason in (choice.reason, "" if choice.method == "bsn" else pairs.reason) if reason]
+    first = [reason for reason in (choice.reason, "" if choice.pairing == "blind" else pairs.reason) if reason]
     return _with_noise(replace(plan, reasons=(*first, *plan.reasons)), settings, pairs, noise, unknown)
 
 

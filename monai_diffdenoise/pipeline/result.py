@@ -25,12 +25,15 @@ class Result:
         noisy: the image as it was read, (C, *S).
         report: plan, settings, seed, versions, timings, scores and warnings; plain JSON types, nothing of the patient.
         share: of what was removed and put back by fusion, (C, *S), 0 to 1; None where it was not asked for.
+        uncertainty: of method diffdenoise: how far the result of its conditional model changes with another draw of the
+            noise, a standard deviation, (C, *S) in the input's units; None for other methods, or if not asked for.
     """
 
     volume: Volume
     noisy: MetaTensor
     report: dict[str, Any] = field(default_factory=dict)
     share: torch.Tensor | None = None
+    uncertainty: torch.Tensor | None = None
 
     @property
     def image(self) -> MetaTensor:

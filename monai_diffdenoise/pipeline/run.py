@@ -5,26 +5,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from monai_diffdenoise.data import Volume, read_volume, volume_from_array
 from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose_candidate, fused_or_not
 from monai_diffdenoise.pipeline.do_no_harm import harm, judge
+from monai_diffdenoise.pipeline.model_folder import Model
+from monai_diffdenoise.pipeline.model_plan import plan_for_model, unlike_training
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.result import Result
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
-from monai_diffdenoise.pipeline.stabilized import restore
+from monai_diffdenoise.pipeline.stabilized import restore, restored_spread
+from monai_diffdenoise.pipeline.stage import Stages
+from monai_diffdenoise.pipeline.stage_student import Student
+from monai_diffdenoise.pipeline.three_stages import run_stages, with_target
 from monai_diffdenoise.pipeline.versions import versions
-from monai_diffdenoise.pipeline.zero_shot import ZeroShot
+from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
 
 __all__ = ["denoise", "denoise_volume"]
 
@@ -78,6 +85,8 @@ def denoise_volume(
     progress: Callable[[str, int, int], None] | None = None,
     announce: Callable[[Plan], None] | None = None,
     keep_share: bool = False,
+    keep_uncertainty: bool = False,
+    model: Model | None = None,
 ) -> Result:
     """Plan, train, denoise, fuse, check.
 
@@ -89,75 +98,165 @@ def denoise_volume(
         progress: called with (stage, done, total).
         announce: called with the plan before the work starts.
         keep_share: keep the map of what fusion put back, ``Result.share``.
+        keep_uncertainty: keep ``Result.uncertainty``, of method diffdenoise.
+        model: trained already; nothing is trained then.
 
     Raises:
         InputError: see :func:`denoise`.
     """
     settings.check()
     with memory_limit(settings.memory):
-        return _denoise_volume(volume, settings, work_dir, resume, progress, announce, keep_share)
+        run = _Run(volume, settings, work_dir, resume, progress, announce, model)
+        return run.result(keep_share, keep_uncertainty)
 
 
-def _denoise_volume(
-    volume: Volume,
-    settings: DenoiseSettings,
-    work_dir: Path | None,
-    resume: bool,
-    progress: Callable[[str, int, int], None] | None,
-    announce: Callable[[Plan], None] | None,
-    keep_share: bool,
-) -> Result:
-    device = default_device(settings.device)
-    stack = as_stack(volume)
-    # the result, a normalised channel, a weight: a disk that is too small is no news for after the training
-    voxels = volume.image.numel()
-    require_room([4 * voxels, 4 * voxels // volume.image.shape[0], voxels])
-    timings: dict[str, float] = {}
-    plan = _timed(timings, "analysis", lambda: make_plan(stack, settings))
-    settings = resolve(settings, plan.preset_of)
-    if plan.stabilizer is not None:
-        # the stabilized copy, and how much was put back at each voxel
-        require_room([4 * voxels] * 3)
-    if announce is not None:
-        announce(plan)
-    denoised = allocate(stack.image.shape, stack.slice_axis)
-    job = ZeroShot(stack.image.as_tensor(), plan, settings, device, work_dir, resume, progress, stack.slice_axis)
-    network = _timed(timings, "training", job.train)
-    _timed(timings, "denoising", lambda: job.infer(network, denoised))
-    notes = [*volume.notes, *plan.warnings]
-    scores: dict[str, Any] = dict(job.scores)
-    share = None
-    if settings.fusion:
-        if keep_share or job.stabilizer is not None:
-            share = allocate(stack.image.shape, stack.slice_axis)
-        _, scores["put_back"] = _timed(timings, "fusion", lambda: job.fuse(denoised, denoised, share))
-    verdict = _timed(timings, "checks", lambda: judge(job, network))
-    scores["verdict"] = None if verdict is None else verdict.as_dict()
-    why = harm(job, verdict)
-    if why:
-        denoised = stack.image.as_tensor()
-        share = None if share is None else share.fill_(1.0)
-        notes.append(f"returned unchanged: {why}")
-    elif job.stabilizer is not None:
-        restore(denoised, job.stabilizer, stack.slice_axis, share)
-    if scores["skipped_iterations"]:
-        notes.append(f"{scores['skipped_iterations']} training steps were skipped, their loss was not finite")
-    if volume.nonfinite:
-        notes.append(f"{volume.nonfinite} voxels have no finite value; they stay as they were")
-    report = {
-        "plan": asdict(plan),
-        "settings": asdict(settings),
-        "input": volume.summary(),
-        "seed": settings.seed,
-        "device": str(device),
-        "scores": scores,
-        "timings_s": {name: round(seconds, 3) for name, seconds in timings.items()},
-        "versions": versions(),
-        "warnings": notes,
-    }
-    shape = volume.image.shape
-    kept = share.reshape(shape) if share is not None and keep_share else None
-    return Result(volume.with_image(denoised.reshape(shape)), volume.image, report, kept)
+class _Run:
+    """The steps of a run, in order."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        settings: DenoiseSettings,
+        work_dir: Path | None,
+        resume: bool,
+        progress: Callable[[str, int, int], None] | None,
+        announce: Callable[[Plan], None] | None,
+        model: Model | None,
+    ) -> None:
+        self.volume, self.work_dir, self.resume, self.progress, self.model = volume, work_dir, resume, progress, model
+        self.device = default_device(settings.device)
+        self.stack = stack = as_stack(volume)
+        # the result, a normalised channel, a weight: a disk that is too small is no news for after the training
+        voxels = volume.image.numel()
+        require_room([4 * voxels, 4 * voxels // volume.image.shape[0], voxels])
+        self.timings: dict[str, float] = {}
+        self.plan = self._timed("analysis", lambda: self._make_plan(settings))
+        self.settings = resolve(settings, self.plan.preset_of)
+        if self.plan.stabilizer is not None:
+            # the stabilized copy, and how much was put back at each voxel
+            require_room([4 * voxels] * 3)
+        if announce is not None:
+            announce(self.plan)
+        self.denoised = allocate(stack.image.shape, stack.slice_axis)
+        self.notes = [*volume.notes, *self.plan.warnings]
+        self.job = ZeroShot(
+            stack.image.as_tensor(),
+            self.plan,
+            self.settings,
+            self.device,
+            work_dir,
+            resume,
+            progress,
+            stack.slice_axis,
+        )
+        self.spread: torch.Tensor | None = None
+        self.selection: Selection | None = None
+
+    def _make_plan(self, settings: DenoiseSettings) -> Plan:
+        if self.model is not None:
+            return plan_for_model(self.stack, settings, self.model)
+        return make_plan(self.stack, with_target(settings) if settings.method == "diffdenoise" else settings)
+
+    def _denoise(self) -> nn.Module | Denoiser:
+        """Train what the method asks for and denoise into ``denoised``; returns what did it."""
+        job = self.job
+        if self.model is not None:
+            warning = unlike_training(job, self.model)
+            self.notes += [warning] if warning else []
+            moved = replace(self.model, network=self.model.network.to(self.device))
+            student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
+            how: nn.Module | Denoiser = self._best(fused_or_not(job, {"student": student}))
+        elif self.settings.method == "diffdenoise":
+            how = self._diffdenoise()
+            if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
+                return how
+        else:
+            how = self._timed("training", job.train)
+        self._timed("denoising", lambda: job.infer(how, self.denoised))
+        return how
+
+    def _diffdenoise(self) -> nn.Module | Denoiser:
+        """All stages on this volume; the best of what they made, and where it is sampled, the result, too."""
+        stages = Stages((self.job,), self.settings, self.device, self.work_dir, self.resume, self.progress)
+        made = run_stages(stages)
+        self.timings.update(made.seconds)
+        self.job.scores = {**made.scores["blind-spot"], "stages": made.scores}
+        others: dict[str, Denoiser] = {self.settings.sampler: made.sampler(self.job)}
+        if made.student is not None:
+            others["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
+        first = "bsn" + (FUSED if self.settings.fusion else "")
+        how = self._best({first: made.first, **fused_or_not(self.job, others)})
+        self.spread = made.sampled[0].spread
+        if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
+            self.denoised.copy_(made.sampled[0].mean)
+        return how
+
+    def _best(self, candidates: Mapping[str, nn.Module | Denoiser]) -> nn.Module | Denoiser:
+        selection = self.selection = self._timed("choice", lambda: choose_candidate(self.job, candidates))
+        self.job.scores["choice"] = selection.as_dict()
+        return candidates[selection.name]
+
+    def _uncertainty(self) -> torch.Tensor | None:
+        """The spread in input units, before ``denoised`` is brought back to them."""
+        if self.spread is None or self.job.stabilizer is None:
+            return self.spread
+        return restored_spread(self.denoised, self.spread, self.job.stabilizer, self.stack.slice_axis)
+
+    def result(self, keep_share: bool, keep_uncertainty: bool) -> Result:
+        """Denoise, fuse, check, report."""
+        job, stack, volume = self.job, self.stack, self.volume
+        how = self._denoise()
+        share = uncertainty = None
+        put_back = None
+        if self.settings.fusion if self.selection is None else self.selection.name.endswith(FUSED):
+            if keep_share or job.stabilizer is not None:
+                share = allocate(stack.image.shape, stack.slice_axis)
+            _, put_back = self._timed("fusion", lambda: job.fuse(self.denoised, self.denoised, share))
+        if keep_uncertainty:
+            uncertainty = self._uncertainty()
+        verdict = self.selection.verdict if self.selection else self._timed("checks", lambda: judge(job, how))
+        scores: dict[str, Any] = dict(job.scores)
+        if put_back is not None:
+            scores["put_back"] = put_back
+        scores["verdict"] = None if verdict is None else verdict.as_dict()
+        why = harm(job, verdict)
+        denoised = self.denoised
+        if why:
+            denoised = stack.image.as_tensor()
+            share = None if share is None else share.fill_(1.0)
+            self.notes.append(f"returned unchanged: {why}")
+        elif job.stabilizer is not None:
+            restore(denoised, job.stabilizer, stack.slice_axis, share)
+        if scores.get("skipped_iterations"):
+            self.notes.append(f"{scores['skipped_iterations']} training steps were skipped, their loss was not finite")
+        if volume.nonfinite:
+            self.notes.append(f"{volume.nonfinite} voxels have no finite value; they stay as they were")
+        report = {
+            "plan": asdict(self.plan),
+            "settings": asdict(self.settings),
+            "input": volume.summary(),
+            "seed": self.settings.seed,
+            "device": str(self.device),
+            "scores": scores,
+            "timings_s": {name: round(seconds, 3) for name, seconds in self.timings.items()},
+            "versions": versions(),
+            "warnings": self.notes,
+        }
+        shape = volume.image.shape
+        kept = share.reshape(shape) if share is not None and keep_share else None
+        return Result(
+            volume.with_image(denoised.reshape(shape)),
+            volume.image,
+            report,
+            kept,
+            None if uncertainty is None else uncertainty.reshape(shape),
+        )
+
+    def _timed(self, name: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = work()
+        self.timings[name] = time.perf_counter() - start
+        return result
 
 
 def _as_volume(volume: Volume | torch.Tensor | np.ndarray | str | Path) -> Volume:
@@ -166,10 +265,3 @@ def _as_volume(volume: Volume | torch.Tensor | np.ndarray | str | Path) -> Volum
     if isinstance(volume, (str, Path)):
         return read_volume(volume)
     return volume_from_array(volume[None] if volume.ndim in (2, 3) else volume)
-
-
-def _timed(timings: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
-    start = time.perf_counter()
-    result = work()
-    timings[name] = time.perf_counter() - start
-    return result

@@ -12,8 +12,16 @@ import tyro
 
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.presets import PRESETS
+from monai_diffdenoise.pipeline.stage_presets import STAGE_PRESETS
 
-__all__ = ["DenoiseSettings", "resolve"]
+__all__ = ["LATER_STAGES", "DenoiseSettings", "resolve"]
+
+LATER_STAGES = (
+    *("target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise"),
+    *("sampler", "diffusion_iterations", "diffusion_channels", "sampling_steps", "symmetric_pairs"),
+    *("student", "student_iterations", "student_channels"),
+)
+"""Settings that only ``method diffdenoise`` looks at, and only after its blind-spot network."""
 
 
 def _by_preset(name: str, text: str) -> Any:
@@ -26,6 +34,13 @@ def _by_preset(name: str, text: str) -> Any:
     return tyro.conf.arg(help=f"{text} None: by preset ({'; '.join(parts)}).")
 
 
+def _by_stage_preset(name: str, text: str) -> Any:
+    """The same for a later stage of diffdenoise."""
+    values = [str(chosen[name]) for chosen in STAGE_PRESETS.values()]
+    told = values[0] if len(set(values)) == 1 else ", ".join(map(" ".join, zip(STAGE_PRESETS, values, strict=True)))
+    return tyro.conf.arg(help=f"{text} None: by preset ({told}).")
+
+
 def _help(text: str) -> Any:
     return tyro.conf.arg(help=text)
 
@@ -35,10 +50,11 @@ class DenoiseSettings:
     """How a volume is denoised. All lengths are in pixels or slices, all intensities relative to the volume's range."""
 
     method: Annotated[
-        Literal["auto", "ns-n2n", "bsn"],
+        Literal["auto", "ns-n2n", "bsn", "diffdenoise"],
         _help(
             "Method: ns-n2n learns from pairs of neighboring slices or of repeats; bsn is a network that is blind to "
-            "the pixel it estimates, and also works on single images. auto chooses by measurement and says why."
+            "the pixel it estimates, and also works on single images; diffdenoise adds conditional diffusion and a "
+            "student to bsn, and returns what scores best. auto chooses ns-n2n or bsn by measurement and says why."
         ),
     ] = "auto"
     preset: Annotated[
@@ -125,6 +141,55 @@ class DenoiseSettings:
     validation_pairs: Annotated[int, _help("Held-out noisy patches a validation.")] = 16
     patience: Annotated[int, _help("Validations without a better score before stopping; 0 never stops early.")] = 12
     training_volumes: Annotated[int, _help("Most time points of a 4D series to train on, evenly spaced.")] = 16
+    target: Annotated[
+        Literal["recorrupted", "neighbor", "repeat", "same"],
+        _help(
+            "What the diffusion model of diffdenoise learns: recorrupted = the image with noise of the measured law "
+            "taken off, given one with more of it; neighbor = the next slice; repeat = another time point of a 4D "
+            "series that repeats one image; same = the image itself, as published: its noise then comes back."
+        ),
+    ] = "recorrupted"
+    show_noisy: Annotated[
+        bool, _help("Show the diffusion model the noisy slice beside the blind-spot network's; not with target same.")
+    ] = True
+    recorruption_tau: Annotated[
+        float, _help("Recorrupted targets: strength of the noise that is added, as a share of that of the image.")
+    ] = 0.5
+    recorruptions: Annotated[
+        int | None, _by_stage_preset("recorruptions", "Recorrupted targets: draws of that noise.")
+    ] = None
+    condition_noise: Annotated[
+        float, _help("White noise on what the diffusion model sees of the blind-spot network, in units of sigma.")
+    ] = 0.0
+    sampler: Annotated[
+        Literal["mean", "srds"],
+        _help(
+            "What the conditional model of diffdenoise is: mean = it learns the mean of its target, and gives it at "
+            "once; srds = diffusion with symmetric sampling, as published, which tends to the same mean, and is slower."
+        ),
+    ] = "mean"
+    diffusion_iterations: Annotated[
+        int | None, _by_stage_preset("diffusion_iterations", "Optimizer steps of the diffusion model.")
+    ] = None
+    diffusion_channels: Annotated[
+        int | None,
+        _by_stage_preset("diffusion_channels", "Features of the diffusion model's first level, a multiple of 8."),
+    ] = None
+    sampling_steps: Annotated[
+        int | None, _by_stage_preset("sampling_steps", "Sampler srds: evaluations of the model a draw.")
+    ] = None
+    symmetric_pairs: Annotated[
+        int | None, _by_stage_preset("symmetric_pairs", "Sampler srds: symmetric pairs of draws whose mean is taken.")
+    ] = None
+    student: Annotated[
+        bool | None, _by_stage_preset("student", "Train a small network on what was sampled (distillation).")
+    ] = None
+    student_iterations: Annotated[
+        int | None, _by_stage_preset("student_iterations", "Optimizer steps of the student.")
+    ] = None
+    student_channels: Annotated[
+        int | None, _by_stage_preset("student_channels", "Features of the student's first level.")
+    ] = None
     fusion: Annotated[
         bool, _help("Put back what was removed beyond the measured noise (posterior fusion); do-no-harm step.")
     ] = True
@@ -149,16 +214,22 @@ class DenoiseSettings:
             "iterations": 1, "channels": 4, "levels": 1, "batch_size": 1, "patch_size": 8, "distance": 1,
             "validate_every": 1, "validation_pairs": 1, "patience": 0, "training_volumes": 1, "tile": 16,
             "inference_batch": 1, "num_workers": 0, "memory": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0,
-            "weight_decay": 0, "stride": 1, "inference_stride": 1, "refine": 0,
+            "weight_decay": 0, "stride": 1, "inference_stride": 1, "refine": 0, "recorruptions": 1,
+            "condition_noise": 0, "diffusion_iterations": 1, "diffusion_channels": 8, "sampling_steps": 1,
+            "symmetric_pairs": 1, "student_iterations": 1, "student_channels": 2,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise InputError(f"got {name.replace('_', '-')} = {value}; expected at least {least}")
-        for name in ("learning_rate", "tau"):
+        for name in ("learning_rate", "tau", "recorruption_tau"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"got {name.replace('_', '-')} = {value}; expected a number above 0")
+        if self.condition_noise and self.sampler == "mean":
+            raise InputError("got condition-noise with sampler mean, which has none: choose sampler srds, or 0")
+        if self.diffusion_channels is not None and self.diffusion_channels % 8:
+            raise InputError(f"got diffusion-channels = {self.diffusion_channels}; expected a multiple of 8")
         if self.axis is not None and self.axis not in (0, 1, 2):
             raise InputError(f"got axis = {self.axis}; expected 0, 1 or 2")
         if self.context not in (None, 0, 2, 4):
@@ -177,7 +248,9 @@ class DenoiseSettings:
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "method": ("auto", "ns-n2n", "bsn"),
+    "method": ("auto", "ns-n2n", "bsn", "diffdenoise"),
+    "sampler": ("mean", "srds"),
+    "target": ("recorrupted", "neighbor", "repeat", "same"),
     "preset": ("fast", "balanced", "best"),
     "pairing": ("auto", "neighbor", "slice-blind", "repeat"),
     "network": ("auto", "stack", "puca", "lg-bpn"),
@@ -197,5 +270,5 @@ def resolve(settings: DenoiseSettings, preset_of: str = "ns-n2n") -> DenoiseSett
         InputError: for a value out of its range.
     """
     settings.check()
-    values = PRESETS[preset_of][settings.preset]
+    values = PRESETS[preset_of][settings.preset] | STAGE_PRESETS[settings.preset]
     return replace(settings, **{name: value for name, value in values.items() if getattr(settings, name) is None})

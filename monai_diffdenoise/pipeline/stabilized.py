@@ -9,7 +9,7 @@ import torch
 from monai_diffdenoise.data.storage import allocate, runs
 from monai_diffdenoise.transforms.stabilize import Stabilizer
 
-__all__ = ["restore", "stabilized"]
+__all__ = ["restore", "restored_spread", "stabilized"]
 
 
 def stabilized(image: torch.Tensor, stabilizer: Stabilizer, slice_axis: int) -> torch.Tensor:
@@ -43,3 +43,21 @@ def restore(
         left = 0.0 if share is None or biased else share[index].clamp(0, 1).square()
         denoised[index] = stabilizer.inverse(denoised[index], left)
     return denoised
+
+
+def restored_spread(
+    denoised: torch.Tensor, spread: torch.Tensor, stabilizer: Stabilizer, slice_axis: int
+) -> torch.Tensor:
+    """A standard deviation of stabilized values in input units: half of what the inverse makes of twice of it.
+
+    Args:
+        denoised: (C, X, Y, Z), stabilized.
+        spread: standard deviation around it, of its shape.
+        stabilizer: what it was stabilized by.
+        slice_axis: axis of the slices.
+    """
+    result = allocate(spread.shape, slice_axis)
+    for index in runs(denoised, slice_axis):
+        ends = [stabilizer.inverse(denoised[index] + side * spread[index]) for side in (-1, 1)]
+        result[index] = (ends[1] - ends[0]) / 2
+    return result

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,24 @@ from monai_diffdenoise.pipeline.channel_noise import ChannelNoise
 from monai_diffdenoise.pipeline.fuse_channel import fuse_channel
 from monai_diffdenoise.pipeline.networks import make_network
 from monai_diffdenoise.pipeline.plan import Plan
-from monai_diffdenoise.pipeline.settings import DenoiseSettings
+from monai_diffdenoise.pipeline.settings import LATER_STAGES, DenoiseSettings
 from monai_diffdenoise.pipeline.stabilized import stabilized
 from monai_diffdenoise.transforms.pairing import Pairing
 from monai_diffdenoise.transforms.scaling import AffineScaling, robust_scaling
 from monai_diffdenoise.transforms.stabilize import make_stabilizer
 
-__all__ = ["ZeroShot"]
+__all__ = ["Denoiser", "ZeroShot"]
+
+Denoiser = Callable[[torch.Tensor, list[AffineScaling], torch.Tensor, Callable[[int, int], None] | None], torch.Tensor]
+"""Denoises an image (C, X, Y, Z) of any units: called with it, a scaling for each channel, where the result goes, and
+a progress that may be None."""
 
 _SYMMETRIC = ("neighbor", "repeat")
 # What they are changes where and how fast something is computed, or what is done after the training.
 _UNTRAINED = (
     *("device", "tile", "inference_batch", "inference_stride", "refine", "augment_inference", "num_workers"),
     *("fusion", "memory"),
+    *LATER_STAGES,
 )
 
 
@@ -89,8 +94,12 @@ class ZeroShot:
         digest.update(array_digest(self.image, self.slice_axis).encode())
         return digest.hexdigest()
 
-    def train(self) -> nn.Module:
-        """Train and return the averaged network of the best self-supervised score."""
+    def train(self, others: Sequence[ZeroShot] = ()) -> nn.Module:
+        """Train and return the averaged network of the best self-supervised score.
+
+        Args:
+            others: further volumes to learn from, with the same network and pairing.
+        """
         options = self.settings
         set_determinism(seed=options.seed)
         network = make_network(self.plan, options, self.pairing).to(self.device)
@@ -98,14 +107,14 @@ class ZeroShot:
         symmetric = self.plan.pairing in _SYMMETRIC
         training = PairTraining(
             network=network,
-            volumes=self.training_volumes(),
+            volumes=[volume for job in (self, *others) for volume in job.training_volumes()],
             pairing=self.pairing,
             loss_function=NeighborSliceLoss(options.lambda_rc, options.lambda_ic) if symmetric else WeightedLoss(),
             inferer=SymmetricPairInferer(mean=options.lambda_ic > 0) if symmetric else PairInferer(),
-            options=self._training_options(),
+            options=self.training_options(),
             device=self.device,
             folder=self.folder,
-            fingerprint=self.fingerprint(),
+            fingerprint="".join(job.fingerprint() for job in (self, *others)),
             resume=self.resume,
             progress=self.progress,
         )
@@ -116,11 +125,33 @@ class ZeroShot:
             self.scores["input_error"] = 2 * self.noise.sigma(0) ** 2
         return trained
 
-    def infer(self, network: nn.Module, out: torch.Tensor) -> torch.Tensor:
+    def infer(self, how: nn.Module | Denoiser, out: torch.Tensor) -> torch.Tensor:
         """Denoise every slice of ``work`` into ``out``, (C, X, Y, Z)."""
-        inferer = self._inferer(lambda done, total: self._report("denoising", done, total))
-        around = self._around(network)
-        return denoise_along(inferer, self.plan.axes, self.work, around, self.scalings, out, self.slice_axis)
+        return self.denoise(
+            how, self.work, self.scalings, out, lambda done, total: self._report("denoising", done, total)
+        )
+
+    def denoise(
+        self,
+        how: nn.Module | Denoiser,
+        image: torch.Tensor,
+        scalings: list[AffineScaling],
+        out: torch.Tensor,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> torch.Tensor:
+        """Denoise an image that is like ``work``, or a part of it.
+
+        Args:
+            how: a network of the plan, run over the slices along the plan's axes; or anything else that denoises.
+            image: (C, X, Y, Z).
+            scalings: to normalised units, one for each channel.
+            out: where the result goes.
+            progress: called with (slices done, slices in all).
+        """
+        if not isinstance(how, nn.Module):
+            return how(image, scalings, out, progress)
+        axis = self.slice_axis if image.shape[1:] == self.image.shape[1:] else -1
+        return denoise_along(self._inferer(progress), self.plan.axes, image, self._around(how), scalings, out, axis)
 
     def fuse(
         self, denoised: torch.Tensor, out: torch.Tensor, share_out: torch.Tensor | None = None
@@ -146,23 +177,24 @@ class ZeroShot:
         return out, sum(shares) / len(shares)
 
     def on_part(
-        self, network: nn.Module, channel: int, part: tuple[slice, ...]
+        self, how: nn.Module | Denoiser, channel: int, part: tuple[slice, ...], fuse: bool | None = None
     ) -> Callable[[torch.Tensor], torch.Tensor]:
         """All that is done to a part of a channel, as a function of normalised images (1, X, Y, Z).
 
         Args:
-            network: trained.
+            how: see :meth:`denoise`.
             channel: whose noise it is.
             part: index of the part in (1, X, Y, Z).
+            fuse: whether fusion follows; None as the settings say.
         """
-        inferer, unit = self._inferer(None), AffineScaling(0.0, 1.0)
-        run = self._around(network)
-        local = self.settings.fusion and self.noise.local
+        unit = AffineScaling(0.0, 1.0)
+        fuse = self.settings.fusion if fuse is None else fuse
+        local = fuse and self.noise.local
         weight = self.noise.weight(channel)[part][0] if local else None
 
         def denoise(noisy: torch.Tensor) -> torch.Tensor:
-            denoised = denoise_along(inferer, self.plan.axes, noisy, run, [unit], torch.empty_like(noisy))
-            if self.settings.fusion:
+            denoised = self.denoise(how, noisy, [unit], torch.empty_like(noisy))
+            if fuse:
                 images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
                 fuse_channel(self.plan, *images, units=self.scalings[channel])
             return denoised
@@ -182,24 +214,28 @@ class ZeroShot:
         blind = BlindSpotInferer(stride=stride, repeats=s.refine, augment=bool(s.augment_inference), seed=s.seed)
         return blind.wrap(network)
 
-    def training_volumes(self) -> list[dict[str, Any]]:
-        """What the pairs are drawn from: ``image`` (C, *S), its ``scaling`` and, for neighbors, ``weight`` (1, *S)."""
+    def chosen_channels(self) -> list[int]:
+        """The time points that are learned from, evenly spaced."""
         count = self.work.shape[0]
         used = min(count, self.settings.training_volumes)
-        chosen = [round(k * (count - 1) / max(used - 1, 1)) for k in range(used)]
+        return [round(k * (count - 1) / max(used - 1, 1)) for k in range(used)]
+
+    def training_volumes(self) -> list[dict[str, Any]]:
+        """What the pairs are drawn from: ``image`` (C, *S), its ``scaling`` and, for neighbors, ``weight`` (1, *S)."""
+        chosen = self.chosen_channels()
         if self.plan.pairing == "repeat":
-            return [{"image": self._channels(chosen), "scaling": self.scalings[0]}]
+            return [{"image": self.channels(chosen), "scaling": self.scalings[0]}]
         volumes: list[dict[str, Any]] = []
         for step, c in enumerate(chosen):
             volume: dict[str, Any] = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
             if self.plan.pairing == "neighbor":
-                volume["weight"] = self.noise.weight(c, (step, used))
+                volume["weight"] = self.noise.weight(c, (step, len(chosen)))
             volumes.append(volume)
             for other in self.plan.axes[1:]:
                 volumes.append({**volume, "image": turned(volume["image"], self.plan.axis, other)})
         return volumes
 
-    def _channels(self, chosen: list[int]) -> torch.Tensor:
+    def channels(self, chosen: list[int]) -> torch.Tensor:
         """Some channels of the image, without a copy when it is all of them."""
         if len(chosen) == self.work.shape[0]:
             return self.work
@@ -215,7 +251,8 @@ class ZeroShot:
         if self.progress is not None:
             self.progress(stage, done, total)
 
-    def _training_options(self) -> TrainingOptions:
+    def training_options(self) -> TrainingOptions:
+        """The numbers of a training, as the settings say."""
         s = self.settings
         largest = max(side for axis, side in enumerate(self.work.shape[1:]) if axis != self.plan.axis)
         return TrainingOptions(

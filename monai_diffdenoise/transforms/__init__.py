@@ -24,6 +24,7 @@ from monai_diffdenoise.transforms.nlm import non_local_means
 from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
 from monai_diffdenoise.transforms.pairing_factory import PAIRINGS, make_pairing
 from monai_diffdenoise.transforms.pairs import RandPaird
+from monai_diffdenoise.transforms.pseudo_clean import PseudoCleanPair, RandPseudoCleanPaird
 from monai_diffdenoise.transforms.recorrupt import (
     GammaRecorruption,
     GaussianRecorruption,
@@ -59,8 +60,10 @@ __all__ = [
     "NeighborSlicePair",
     "Pairing",
     "PoissonRecorruption",
+    "PseudoCleanPair",
     "RandConditionedPaird",
     "RandPaird",
+    "RandPseudoCleanPaird",
     "Recorruptd",
     "Recorruption",
     "RepeatPair",

@@ -155,3 +155,22 @@ def test_killed_and_resumed_equals_uninterrupted(scan: Path, how: signal.Signals
     whole, cut = (nib.load(folder / f"{name}.nii.gz") for name in ("whole", "cut"))
     assert np.array_equal(np.asarray(whole.dataobj), np.asarray(cut.dataobj))
     assert not state.exists()
+
+
+def test_all_stages_write_how_far_the_noise_moves_the_result(scan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = scan.parent
+    stages = ["--method", "diffdenoise", "--student-channels", "4", "--diffusion-channels", "8", "--axes", "one"]
+    counts = ["--iterations", "4", "--diffusion-iterations", "4", "--student-iterations", "4", "--recorruptions", "1"]
+    sizes = ["--channels", "4", "--patch-size", "16", "--validate-every", "2"]
+    maps = ["--save-uncertainty", str(folder / "u.nii.gz"), "--json", str(folder / "r.json")]
+    assert main(["denoise", str(scan), str(folder / "out.nii.gz"), *maps, *stages, *counts, *sizes]) == 0
+    assert _left(folder) == {"scan.nii.gz", "out.nii.gz", "u.nii.gz", "r.json"}
+    uncertainty = nib.load(folder / "u.nii.gz")
+    assert uncertainty.shape == (32, 32, 10)
+    assert uncertainty.get_data_dtype() == np.float32
+    # noise has a standard deviation of about 100
+    assert 0 < np.median(uncertainty.get_fdata()) < 100
+    why = json.loads((folder / "r.json").read_text())["scores"]["choice"]["why"]
+    assert f"returned {why}" in capsys.readouterr().err
+    assert main(["denoise", str(scan), str(folder / "o.nii.gz"), "--save-uncertainty", str(folder / "v.nii.gz")]) == 2
+    assert "diffdenoise" in capsys.readouterr().err

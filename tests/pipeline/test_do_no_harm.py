@@ -70,7 +70,7 @@ def test_only_a_part_of_a_large_volume_is_denoised_once_more(monkeypatch: pytest
     made = job(0.1, distance=1)
     original = made.on_part
     monkeypatch.setattr(
-        made, "on_part", lambda network, channel, part: seen.append(part) or original(network, channel, part)
+        made, "on_part", lambda how, channel, part, fuse: seen.append(part) or original(how, channel, part, fuse)
     )
     judge(made, Blur(3))
     assert seen == [(slice(None), slice(16, 80), slice(16, 80), slice(5, 11))]

@@ -16,7 +16,7 @@ from monai_diffdenoise.data import storage, volume_from_array
 from monai_diffdenoise.pipeline import DenoiseSettings, make_plan
 from monai_diffdenoise.pipeline.choose_stabilizer import choose_stabilizer
 from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice
-from monai_diffdenoise.pipeline.stabilized import restore, stabilized
+from monai_diffdenoise.pipeline.stabilized import restore, restored_spread, stabilized
 from monai_diffdenoise.transforms.noise import noise_model
 from monai_diffdenoise.transforms.stabilize import AnscombeStabilizer, LogGammaStabilizer, RicianStabilizer
 
@@ -107,3 +107,11 @@ def test_voxels_may_lie_anywhere() -> None:
     runs = [denoise(image, memory=memory, stabilize="on", method="ns-n2n", **TINY) for memory in (0, 1000)]
     assert runs[0].report["plan"]["stabilizer"] is not None
     assert torch.equal(runs[0].image.as_tensor(), runs[1].image.as_tensor())
+
+
+def test_a_spread_comes_back_by_the_slope_of_the_inverse() -> None:
+    stabilizer = AnscombeStabilizer(gain=2.0, offset=0.0, sigma=1.0)
+    signal = torch.linspace(20, 500, 64).reshape(1, 4, 4, 4)
+    # noise of 1 there is noise of the square root of gain * signal + sigma^2 here
+    spread = restored_spread(stabilizer.forward(signal), torch.full_like(signal, 0.1), stabilizer, 2)
+    assert torch.allclose(spread, 0.1 * (2 * signal + 1).sqrt(), rtol=0.02)

@@ -1,0 +1,81 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which of several denoised versions of a volume is returned, by the scores that need no clean image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monai_diffdenoise.metrics.verdict import Verdict
+from monai_diffdenoise.pipeline.do_no_harm import judge
+from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
+
+__all__ = ["FUSED", "Selection", "choose_candidate", "fused_or_not"]
+
+FUSED = " + fusion"
+"""What the name of a candidate ends in if fusion follows."""
+
+# Tests that measure a gain; the others only warn.
+_GAINS = ("sure", "slices")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen, and why.
+
+    Args:
+        name: of the candidate.
+        verdict: of its result; None where nothing could be said.
+        gains: of each candidate, by test: how much smaller the mean squared error became, in normalised units squared.
+        reason: one sentence.
+    """
+
+    name: str
+    verdict: Verdict | None
+    gains: dict[str, dict[str, float]]
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values that JSON can hold."""
+        return {"returned": self.name, "why": self.reason, "gains": self.gains}
+
+
+def fused_or_not(job: ZeroShot, denoisers: Mapping[str, Denoiser]) -> dict[str, Denoiser]:
+    """Candidates from denoisers that see the noisy pixel: fusion gives some of them back what others never lost.
+
+    Args:
+        job: whose settings may switch fusion off.
+        denoisers: by name.
+    """
+    plain = dict(denoisers)
+    return plain | ({name + FUSED: how for name, how in plain.items()} if job.settings.fusion else {})
+
+
+def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:
+    """Let each candidate denoise the same part, and take the one with the largest gain.
+
+    The gain is the mean of Stein's estimate and of that against neighboring slices, as far as there are both. All
+    candidates see the same noise and the same probe, so that their differences are far more certain than each gain.
+
+    Args:
+        job: the run.
+        candidates: networks of the plan and denoisers, by name; the first is taken where nothing tells them apart.
+    """
+    verdicts = {name: judge(job, how, name.endswith(FUSED)) for name, how in candidates.items()}
+    gains = {name: {} if verdict is None else _gains(verdict) for name, verdict in verdicts.items()}
+    common = set.intersection(*(set(found) for found in gains.values()))
+    first = next(iter(candidates))
+    if not common:
+        return Selection(first, verdicts[first], gains, f"{first}: nothing tells the candidates apart")
+    means = {name: sum(found[test] for test in common) / len(common) for name, found in gains.items()}
+    best = max(means, key=lambda name: means[name])
+    noise = job.noise.sigma(job.image.shape[0] // 2) ** 2
+    told = ", ".join(f"{name} {1 - value / noise:.3g}" for name, value in means.items())
+    reason = f"{best}: the least error by {' and '.join(sorted(common))}, as a share of the noise's variance ({told})"
+    return Selection(best, verdicts[best], gains, reason)
+
+
+def _gains(verdict: Verdict) -> dict[str, float]:
+    return {part.name: (part.low + part.high) / 2 for part in verdict.evidence if part.name in _GAINS}
