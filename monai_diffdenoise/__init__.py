@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monai_diffdenoise.bundle import available_bundles, bundle_root
     from monai_diffdenoise.data import Volume, read_volume, write_volume
     from monai_diffdenoise.errors import InputError
-    from monai_diffdenoise.pipeline import denoise
+    from monai_diffdenoise.pipeline import denoise, export_model
 
     __version__: str
 
@@ -26,6 +26,7 @@ __all__ = [
     "available_bundles",
     "bundle_root",
     "denoise",
+    "export_model",
     "read_volume",
     "write_volume",
 ]
@@ -36,6 +37,7 @@ _HOME = {
     "available_bundles": "bundle",
     "bundle_root": "bundle",
     "denoise": "pipeline",
+    "export_model": "pipeline",
     "read_volume": "data",
     "write_volume": "data",
 }

@@ -60,7 +60,10 @@ DEPENDENCIES = {
 # Optional libraries: import name -> the extra that brings them, and the only module that may import them.
 OPTIONAL = {
     "highdicom": ("dicom-maps", "data.dicom_map"),
+    "h5py": ("hdf5", "data.hdf5"),
     "matplotlib": ("report", "report.noise_figure"),
+    "onnx": ("export", "engines.onnx_file"),
+    "onnxruntime": ("export", "engines.onnx_file"),
     "PIL": ("images", "data.png"),
     "tifffile": ("images", "data.tiff"),
 }

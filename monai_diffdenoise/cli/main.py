@@ -16,6 +16,7 @@ from monai_diffdenoise.cli.analyze import Analyze
 from monai_diffdenoise.cli.demo import Demo
 from monai_diffdenoise.cli.denoise import Denoise
 from monai_diffdenoise.cli.evaluate import Evaluate
+from monai_diffdenoise.cli.export import Export
 from monai_diffdenoise.cli.fit import Fit
 from monai_diffdenoise.cli.label_app import LabelApp
 from monai_diffdenoise.errors import InputError
@@ -26,6 +27,7 @@ _Command = (
     Annotated[Denoise, tyro.conf.subcommand(name="denoise")]
     | Annotated[Analyze, tyro.conf.subcommand(name="analyze")]
     | Annotated[Evaluate, tyro.conf.subcommand(name="evaluate")]
+    | Annotated[Export, tyro.conf.subcommand(name="export")]
     | Annotated[Fit, tyro.conf.subcommand(name="fit")]
     | Annotated[LabelApp, tyro.conf.subcommand(name="label-app")]
     | Annotated[Demo, tyro.conf.subcommand(name="demo")]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monai_diffdenoise.data.memory import volume_from_array
     from monai_diffdenoise.data.pair_dataset import CountingSampler, PairDataset, pair_loader
     from monai_diffdenoise.data.read_options import ReadOptions
+    from monai_diffdenoise.data.repetitions import group_repetitions, mean_without, read_repetitions
     from monai_diffdenoise.data.volume import Source, Volume, Written
     from monai_diffdenoise.data.volume_list import open_volume, volume_datalist, volume_paths
     from monai_diffdenoise.data.volume_transforms import LoadVolumed, SaveVolumed
@@ -38,8 +39,11 @@ __all__ = [
     "check_conversion",
     "check_output",
     "fill_nonfinite",
+    "group_repetitions",
+    "mean_without",
     "open_volume",
     "pair_loader",
+    "read_repetitions",
     "read_volume",
     "volume_datalist",
     "volume_from_array",
@@ -63,8 +67,11 @@ _HOME = {
     "check_conversion": "io",
     "check_output": "io",
     "fill_nonfinite": "finite",
+    "group_repetitions": "repetitions",
+    "mean_without": "repetitions",
     "open_volume": "volume_list",
     "pair_loader": "pair_dataset",
+    "read_repetitions": "repetitions",
     "read_volume": "io",
     "volume_datalist": "volume_list",
     "volume_from_array": "memory",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from monai_diffdenoise.data.hdf5 import is_hdf5, read_hdf5
 from monai_diffdenoise.data.metaimage import is_metaimage, read_metaimage
 from monai_diffdenoise.data.metaimage_write import plan_metaimage, write_metaimage
 from monai_diffdenoise.data.nifti import is_nifti, read_nifti
@@ -77,6 +78,10 @@ def _header_of_two(
     return Format(name, title, endings, _never, read, refuse, refuse, single)
 
 
+def _not_written(*args: object, **kwargs: object) -> NoReturn:
+    raise InputError("a .h5 output is not written: name a .nii.gz file, or another one of a known format")
+
+
 FORMATS = (
     Format("nifti", "NIfTI", (".nii.gz", ".nii"), is_nifti, _read_nifti, plan_encoding, write_nifti),
     _header_of_two("nifti", "NIfTI (.hdr and .img)", (".hdr.gz", ".hdr"), ".nii.gz", _read_nifti),
@@ -86,6 +91,7 @@ FORMATS = (
     _header_of_two("nrrd", "NRRD (.nhdr)", (".nhdr",), ".nrrd", read_nrrd),
     Format("png", "PNG", (".png",), is_png, read_png, plan_png, write_png, picture=True),
     Format("tiff", "TIFF", (".tiff", ".tif"), is_tiff, read_tiff, plan_tiff, write_tiff, picture=True),
+    Format("hdf5", "HDF5", (".hdf5", ".h5"), is_hdf5, read_hdf5, _not_written, _not_written, ".nii.gz"),
 )
 """Every format of single files that is read and written."""
 

@@ -9,6 +9,7 @@ from monai_diffdenoise.engines.best import BestWeights
 from monai_diffdenoise.engines.checkpoint import AtomicCheckpoint, load_weights, save_atomically
 from monai_diffdenoise.engines.condition import condition_volumes
 from monai_diffdenoise.engines.ema import WeightAverage
+from monai_diffdenoise.engines.export import export_network
 from monai_diffdenoise.engines.flags import flag
 from monai_diffdenoise.engines.generate_targets import generate_targets
 from monai_diffdenoise.engines.guard import GradientGuard, TrainingDivergedError
@@ -43,6 +44,7 @@ __all__ = [
     "condition_volumes",
     "default_device",
     "distribute",
+    "export_network",
     "flag",
     "generate_targets",
     "load_weights",

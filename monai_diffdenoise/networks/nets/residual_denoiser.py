@@ -87,15 +87,15 @@ class ResidualDenoiser(nn.Module):
 
     def residual(self, image: torch.Tensor) -> torch.Tensor:
         """The learned part alone, ``(B, out_channels, *S)``."""
-        # loops without a branch on the size, so that scripted and traced copies take any size too
+        # loops without a branch on the size, so that scripted, traced and exported copies take any size too
         padding: list[int] = []
         for axis in range(image.dim() - 1, 1, -1):
-            padding += [0, -image.shape[axis] % self.divisor]
+            side = image.shape[axis]
+            padding += [0, self.divisor * ((side + self.divisor - 1) // self.divisor) - side]
         # replicate, since reflection needs sides longer than the padding and images may be a few pixels wide
         body = self.body(F.pad(image, padding, mode="replicate"))
-        for axis in range(2, image.dim()):
-            body = body.narrow(axis, 0, image.shape[axis])
-        return body
+        # a view would ask exported copies for strides that depend on the size
+        return F.pad(body, [-pixels for pixels in padding])
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.base(image) + self.residual(image)
