@@ -32,6 +32,7 @@ LAYERS = {
     "data": 3,
     "engines": 4,
     "report": 4,
+    "viewer": 4,
     "pipeline": 5,
     "cli": 6,
     "__init__": 7,

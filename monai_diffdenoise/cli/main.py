@@ -16,6 +16,7 @@ from monai_diffdenoise.cli.analyze import Analyze
 from monai_diffdenoise.cli.demo import Demo
 from monai_diffdenoise.cli.denoise import Denoise
 from monai_diffdenoise.cli.evaluate import Evaluate
+from monai_diffdenoise.cli.view import View
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["main"]
@@ -24,6 +25,7 @@ _Command = (
     Annotated[Denoise, tyro.conf.subcommand(name="denoise")]
     | Annotated[Analyze, tyro.conf.subcommand(name="analyze")]
     | Annotated[Evaluate, tyro.conf.subcommand(name="evaluate")]
+    | Annotated[View, tyro.conf.subcommand(name="view")]
     | Annotated[Demo, tyro.conf.subcommand(name="demo")]
 )
 
