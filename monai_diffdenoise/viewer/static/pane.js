@@ -11,7 +11,7 @@ const VIEWS = {
   multiplanar: SLICE_TYPE.MULTIPLANAR,
   render: SLICE_TYPE.RENDER,
 }
-const CROSSHAIR_PERCENT = 0.15
+const CROSSHAIR_PIXELS = 1.5
 
 async function fetchImage(address, options) {
   const answer = await fetch(address)
@@ -43,7 +43,6 @@ export class Pane {
     this.nv = new Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.36, 0.8, 1, 0.8],
-      crosshairWidth: CROSSHAIR_PERCENT,
       crosshairWidthUnit: "percent",
       fontColor: [0.85, 0.88, 0.92, 1],
       dragAndDropEnabled: false,
@@ -55,7 +54,6 @@ export class Pane {
       logLevel: "error",
       multiplanarLayout: MULTIPLANAR_TYPE.GRID,
       multiplanarShowRender: SHOW_RENDER.ALWAYS,
-      show3Dcrosshair: true,
       viewModeHotKey: "",
       clipPlaneHotKey: "",
       cycleClipPlaneHotKey: "",
@@ -69,6 +67,7 @@ export class Pane {
 
   async start(view) {
     await this.nv.attachToCanvas(this.canvas)
+    new ResizeObserver(() => this.setCrosshair()).observe(this.canvas)
     this.setView(view)
     const longest = Math.max(...this.facts.shape)
     const limit = this.nv.gl.getParameter(this.nv.gl.MAX_3D_TEXTURE_SIZE)
@@ -108,6 +107,17 @@ export class Pane {
 
   setView(view) {
     this.nv.setSliceType(VIEWS[view])
+    this.setCrosshair()
+  }
+
+  // NiiVue takes a share of a plane's size; a line thinner than a pixel would vanish here and there.
+  setCrosshair(shown = this.crosshair ?? true) {
+    this.crosshair = shown
+    const planes = this.nv.opts.sliceType === SLICE_TYPE.MULTIPLANAR ? 2 : 1
+    const size = Math.max(Math.min(this.canvas.clientWidth, this.canvas.clientHeight) / planes, 100)
+    this.nv.opts.crosshairWidth = shown ? (100 * CROSSHAIR_PIXELS) / size : 0
+    this.nv.opts.show3Dcrosshair = shown
+    this.nv.drawScene()
   }
 
   setWindow(low, high) {
@@ -155,9 +165,8 @@ export class Pane {
 
   setOptions({ radiological, crosshair, smooth }) {
     this.nv.opts.isRadiologicalConvention = radiological
-    this.nv.opts.crosshairWidth = crosshair ? CROSSHAIR_PERCENT : 0
-    this.nv.opts.show3Dcrosshair = crosshair
     this.nv.setInterpolation(!smooth)
+    this.setCrosshair(crosshair)
   }
 
   get slices() {

@@ -3,12 +3,12 @@
 // Level and width, for all images or for one of them.
 
 const HOUNSFIELD = [
-  ["Soft tissue", 40, 400],
-  ["Lung", -600, 1500],
-  ["Bone", 400, 1800],
-  ["Brain", 40, 80],
-  ["Liver", 60, 160],
-  ["Mediastinum", 50, 350],
+  ["soft tissue", 40, 400],
+  ["lung", -600, 1500],
+  ["bone", 400, 1800],
+  ["brain", 40, 80],
+  ["liver", 60, 160],
+  ["mediastinum", 50, 350],
 ]
 const $ = (id) => document.getElementById(id)
 const tidy = (value) => Number(value.toPrecision(5))
@@ -18,7 +18,7 @@ export class WindowControls {
     this.panes = panes
     const presets = [["auto", "Automatic"], ["full", "Full range"]]
     if (panes.some((pane) => pane.facts.hounsfield)) {
-      HOUNSFIELD.forEach(([name, level, width], i) => presets.push([i, `CT ${name} (${level} / ${width})`]))
+      HOUNSFIELD.forEach(([name], i) => presets.push([i, `CT ${name}`]))
     }
     presets.push(["own", "Own values"])
     for (const [value, text] of presets) $("preset").add(new Option(text, value))
