@@ -52,6 +52,9 @@ class View:
 
         say("reading ...")
         scene = load_scene(self.images, self.overlay, self.residual, self.reading)
+        for shown in (*scene.volumes, *scene.overlays):
+            for note in shown.volume.notes:
+                say(f"note: {shown.label}: {note}")
         with ViewerServer(scene, self.port) as server:
             print(server.address, flush=True)
             say("This address shows the images to anyone on this machine who has it. Ctrl-C ends.")

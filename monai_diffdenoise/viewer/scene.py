@@ -24,6 +24,7 @@ __all__ = ["Scene", "Shown", "load_scene"]
 _MOST_VOLUMES = 8
 # Enough for percentiles of a window; more would only take longer.
 _SAMPLES = 1 << 18
+_PICTURES = ("png", "tiff")
 # A stack whose depth is less than this share of its width is shown in the plane of its slices.
 _THIN = 0.25
 
@@ -58,6 +59,8 @@ class Shown:
             "signed": low < 0 < high,
             "hounsfield": -5000 < low <= -500 and 100 <= high < 33000,
             "view": _best_view(volume),
+            # A picture does not say how it lies in the body; letters for left and right would be made up.
+            "oriented": volume.source.format not in _PICTURES,
         }
 
 

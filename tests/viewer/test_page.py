@@ -68,8 +68,15 @@ class Visit:
 
     def picture(self, what: Locator) -> np.ndarray:
         """(height, width) gray values, as drawn."""
+        return np.asarray(self._image(what).convert("L"), dtype=float)
+
+    def colors(self, what: Locator) -> np.ndarray:
+        """(height, width, 3), as drawn."""
+        return np.asarray(self._image(what).convert("RGB"))
+
+    def _image(self, what: Locator) -> Any:
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        return np.asarray(Image.open(io.BytesIO(what.screenshot())).convert("L"), dtype=float)
+        return Image.open(io.BytesIO(what.screenshot()))
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +269,25 @@ def test_overlay_is_drawn_and_fades(visit: Callable[..., Visit]) -> None:
     before = one.picture(one.canvas(0))
     one.page.get_by_label("Colors").select_option("hot")
     assert np.abs(one.picture(one.canvas(0)) - before).max() > 30
+
+
+def test_signed_overlay_is_clear_around_zero_and_has_two_colors(visit: Callable[..., Visit]) -> None:
+    steps = np.repeat(np.float32([-1.0, -0.2, 0.2, 1.0]), 6)[:, None, None] * np.ones(SHAPE, np.float32)
+    one = visit(Scene((_shown("A", np.full(SHAPE, 50.0)),), (_shown("Residual", steps),)))
+    one.page.locator("label:has([value=axial])").click()
+    one.page.locator("#width").fill("100")
+    one.page.get_by_label("From").fill("0.5")
+    one.page.get_by_label("To", exact=True).fill("1")
+    one.page.get_by_label("Opacity").fill("1")
+    colors = one.colors(one.canvas(0))
+    row = colors[int(0.7 * len(colors))]
+    inside = np.flatnonzero(row.max(axis=1) > 20)
+    bands = [row[inside[0] + int(share * len(inside))] for share in (0.12, 0.37, 0.62, 0.88)]
+    # positive is at the right of the patient, which is on the left
+    red, clear, blank, blue = (band.astype(int) for band in bands)
+    assert red[0] > red[2] + 80
+    assert blue[2] > blue[0] + 80
+    assert np.ptp(clear) == np.ptp(blank) == 0
 
 
 def test_time_points(visit: Callable[..., Visit]) -> None:

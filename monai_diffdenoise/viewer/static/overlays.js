@@ -53,8 +53,8 @@ export class OverlayControls {
     const both = colors.value === BOTH
     return {
       shown: shown.checked,
-      colormap: both ? "warm" : colors.value,
-      negative: both ? "winter" : "",
+      colormap: both ? "above" : colors.value,
+      negative: both ? "below" : "",
       opacity: opacity.valueAsNumber,
       low: from.valueAsNumber,
       high: to.valueAsNumber,

@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One image on the page: a NiiVue, its caption, the overlays on it. Knows nothing of the other panes.
 
-import { DRAG_MODE, MULTIPLANAR_TYPE, NVImage, Niivue, SHOW_RENDER, SLICE_TYPE } from "./niivue.js"
+import { DRAG_MODE, MULTIPLANAR_TYPE, NVImage, Niivue, SHOW_RENDER, SLICE_TYPE, cmapper } from "./niivue.js"
+
+// Two scales that meet in clear, for what is below and above zero, seen on gray in light or dark.
+cmapper.addColormap("below", { R: [130, 60, 20], G: [190, 150, 110], B: [255, 255, 255], A: [0, 160, 255], I: [0, 128, 255] })
+cmapper.addColormap("above", { R: [255, 255, 255], G: [150, 90, 40], B: [130, 70, 30], A: [0, 160, 255], I: [0, 128, 255] })
 
 const VIEWS = {
   axial: SLICE_TYPE.AXIAL,
@@ -43,10 +47,11 @@ export class Pane {
     this.nv = new Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.36, 0.8, 1, 0.8],
-      crosshairWidthUnit: "percent",
+      crosshairWidthUnit: "mm",
       fontColor: [0.85, 0.88, 0.92, 1],
       dragAndDropEnabled: false,
       isNearestInterpolation: true,
+      isOrientationTextVisible: facts.oriented,
       isRadiologicalConvention: true,
       // On different grids only millimeters can be compared; on one grid the voxels as they are show most.
       isSliceMM: !sameGrid,
@@ -110,12 +115,14 @@ export class Pane {
     this.setCrosshair()
   }
 
-  // NiiVue takes a share of a plane's size; a line thinner than a pixel would vanish here and there.
+  // About one and a half pixels: NiiVue wants millimeters, and a line thinner than a pixel vanishes here and there.
   setCrosshair(shown = this.crosshair ?? true) {
     this.crosshair = shown
     const planes = this.nv.opts.sliceType === SLICE_TYPE.MULTIPLANAR ? 2 : 1
-    const size = Math.max(Math.min(this.canvas.clientWidth, this.canvas.clientHeight) / planes, 100)
-    this.nv.opts.crosshairWidth = shown ? (100 * CROSSHAIR_PIXELS) / size : 0
+    const pixels = (Math.min(this.canvas.clientWidth, this.canvas.clientHeight) / planes) * this.zoom
+    const { shape, spacing } = this.facts
+    const longest = Math.max(...shape.map((count, axis) => count * spacing[axis]))
+    this.nv.opts.crosshairWidth = shown ? (CROSSHAIR_PIXELS * longest) / Math.max(pixels, 100) : 0
     this.nv.opts.show3Dcrosshair = shown
     this.nv.drawScene()
   }
@@ -157,7 +164,6 @@ export class Pane {
     image.cal_max = look.high
     image._colormap = look.colormap
     image.colormapNegative = look.negative
-    image.colormapType = look.negative ? 1 : 0 // 1: nothing is drawn between -low and low
     image._opacity = look.shown ? look.opacity : 0
     this.nv.updateGLVolume()
     this.nv.createOnLocationChange()
@@ -195,16 +201,15 @@ export class Pane {
     for (let axis = 0; axis < 3; axis++) pan[axis] += (pan[3] - zoom) * center[axis]
     pan[3] = zoom
     if (zoom === 1) pan.fill(0, 0, 3)
-    this.nv.drawScene()
+    this.setCrosshair()
   }
 
   reset() {
     this.nv.scene.pan2Dxyzmm = Float32Array.of(0, 0, 0, 1)
     this.nv.scene.volScaleMultiplier = 1
     this.nv.setRenderAzimuthElevation(110, 10)
-    this.nv.scene.crosshairPos = Float32Array.of(0.5, 0.5, 0.5)
-    this.nv.createOnLocationChange()
-    this.nv.drawScene()
+    this.voxel = this.slices.map((count) => count >> 1)
+    this.setCrosshair()
   }
 
   // Take place, zoom and direction from another pane.
@@ -216,6 +221,6 @@ export class Pane {
     nv.scene.renderElevation = other.nv.scene.renderElevation
     nv.scene.volScaleMultiplier = other.nv.scene.volScaleMultiplier
     nv.createOnLocationChange()
-    nv.drawScene()
+    this.setCrosshair()
   }
 }

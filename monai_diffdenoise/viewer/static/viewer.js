@@ -64,7 +64,7 @@ class Page {
     for (const pane of this.panes) await pane.start(this.view)
     const { slices } = this.panes[0]
     for (let axis = 0; axis < 3; axis++) $(`slice-${axis}`).max = slices[axis] - 1
-    this.lead(this.panes[0], (pane) => (pane.voxel = slices.map((count) => count >> 1)))
+    this.reset()
     await this.overlays.applyAll()
     document.body.dataset.ready = "true"
   }
