@@ -114,7 +114,8 @@ class ViewerServer(ThreadingHTTPServer):
 
     def knows_host(self, header: str | None) -> bool:
         """Whether a Host header names this server: another name that leads here is somebody else's page (rebinding)."""
-        return header in (f"{_HOST}:{self.server_port}", f"localhost:{self.server_port}")
+        # Browsers leave out :80.
+        return header in {f"{name}:{self.server_port}".removesuffix(":80") for name in (_HOST, "localhost")}
 
     def find(self, path: str) -> _Content | None:
         """What stands at a path; None where nothing does, or its token is wrong."""

@@ -192,6 +192,7 @@ def test_window_changes_what_is_drawn(visit: Callable[..., Visit]) -> None:
             for part in pictures
         ]
 
+    one.page.locator("#target").select_option("all")
     for level, width, expected in [(50, 100, [230, 26]), (50, 200, [178, 77]), (0, 20, [255, 255])]:
         one.page.locator("#level").fill(str(level))
         one.page.locator("#width").fill(str(width))
@@ -199,6 +200,13 @@ def test_window_changes_what_is_drawn(visit: Callable[..., Visit]) -> None:
     one.page.locator("#target").select_option("1")
     one.page.locator("#level").fill("20")
     np.testing.assert_allclose(centers(), [255, 0], atol=4)
+
+
+def test_images_in_other_units_keep_a_window_of_their_own(visit: Callable[..., Visit]) -> None:
+    one = visit(Scene((_shown("A", NOISY), _shown("B", 50 * NOISY))))
+    assert one.page.locator("#target").input_value() == "0"
+    low, high = one.state("p.panes.map((pane) => pane.main.cal_max - pane.main.cal_min)")
+    assert high == pytest.approx(50 * low, rel=1e-3)
 
 
 def test_dragging_with_the_right_button_windows_all(visit: Callable[..., Visit]) -> None:
@@ -221,6 +229,7 @@ def test_slider_shows_one_image_left_and_the_other_right(visit: Callable[..., Vi
     one = visit(PLAIN)
     one.page.locator("label", has_text="Crosshair").click()
     one.page.locator("label:has([value=axial])").click()
+    one.page.locator("#target").select_option("all")
     one.page.locator("#level").fill("50")
     one.page.locator("#width").fill("100")
     one.page.locator("label", has_text="Before-after slider").click()

@@ -153,6 +153,16 @@ def test_the_machine_may_be_called_localhost(server: ViewerServer) -> None:
     assert _ask(server, _root(server), Host=f"localhost:{server.server_port}")[0] == 200
 
 
+def test_browsers_leave_the_usual_port_out() -> None:
+    with ViewerServer(SCENE) as server:
+        server.server_port = 80
+        assert server.knows_host("127.0.0.1")
+        assert not server.knows_host("evil.example")
+        server.server_port = 8080
+        assert not server.knows_host("127.0.0.1")
+        assert not server.knows_host(None)
+
+
 def test_opening_address_works_once(server: ViewerServer) -> None:
     path = "/" + server.opening_address.rsplit("/", 1)[1]
     assert _ask(server, path, "HEAD")[0] == 404
@@ -223,8 +233,8 @@ def test_ranges_outside_the_file(server: ViewerServer, asked: str) -> None:
 
 def test_one_connection_carries_many_questions(server: ViewerServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
-    for name in ("", "scene.json", "volumes/0/1.nii"):
-        connection.request("GET", _root(server) + name)
+    for method, name in [("GET", ""), ("HEAD", "scene.json"), ("GET", "volumes/0/1.nii"), ("HEAD", ""), ("GET", "")]:
+        connection.request(method, _root(server) + name)
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200

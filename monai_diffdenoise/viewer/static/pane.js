@@ -122,9 +122,8 @@ export class Pane {
     const pixels = (Math.min(this.canvas.clientWidth, this.canvas.clientHeight) / planes) * this.zoom
     const { shape, spacing } = this.facts
     const longest = Math.max(...shape.map((count, axis) => count * spacing[axis]))
-    this.nv.opts.crosshairWidth = shown ? (CROSSHAIR_PIXELS * longest) / Math.max(pixels, 100) : 0
     this.nv.opts.show3Dcrosshair = shown
-    this.nv.drawScene()
+    this.nv.setCrosshairWidth(shown ? (CROSSHAIR_PIXELS * longest) / Math.max(pixels, 100) : 0)
   }
 
   setWindow(low, high) {

@@ -11,7 +11,13 @@ const HOUNSFIELD = [
   ["mediastinum", 50, 350],
 ]
 const $ = (id) => document.getElementById(id)
+const MOST_RATIO = 4
 const tidy = (value) => Number(value.toPrecision(5))
+
+function comparable([low, high], [otherLow, otherHigh]) {
+  const ratio = (high - low) / (otherHigh - otherLow)
+  return low < otherHigh && otherLow < high && ratio < MOST_RATIO && ratio > 1 / MOST_RATIO
+}
 
 export class WindowControls {
   constructor(panes) {
@@ -28,6 +34,8 @@ export class WindowControls {
     $("preset").addEventListener("change", () => this.usePreset($("preset").value))
     for (const id of ["level", "width"]) $(id).addEventListener("input", () => this.useNumbers())
     $("target").addEventListener("change", () => this.show())
+    // One window for all is the fair comparison, but not of images in different units.
+    if (!panes.every((pane) => comparable(pane.facts.window, panes[0].facts.window))) $("target").value = "0"
     $("preset").value = panes[0].facts.hounsfield ? "0" : "auto"
     this.usePreset($("preset").value)
   }
