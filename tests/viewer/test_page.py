@@ -354,6 +354,13 @@ def test_server_that_has_ended_is_told(visit: Callable[..., Visit]) -> None:
     one.said.clear()  # the browser's own note of the 404
 
 
+def test_lost_graphics_are_told(visit: Callable[..., Visit]) -> None:
+    one = visit(PLAIN)
+    one.state("void p.panes[0].nv.gl.getExtension('WEBGL_lose_context').loseContext()")
+    playwright.expect(one.page.locator("#problem")).to_contain_text("reload the page")
+    one.said.clear()  # the browser's own words about it
+
+
 def test_real_scans(visit: Callable[..., Visit], dev_data: Path) -> None:
     for name in ("C_dcm_ge_fse_pd", "A_ct_ldct_L506_3mm/s88_QD.nii.gz", "A_oct_duke_s02/noisy.nii.gz"):
         volume = read_volume(dev_data / name)

@@ -60,7 +60,12 @@ class Page {
   }
 
   async start() {
-    for (const pane of this.panes) pane.nv.onLocationChange = (place) => this.located(pane, place)
+    for (const pane of this.panes) {
+      pane.nv.onLocationChange = (place) => this.located(pane, place)
+      pane.canvas.addEventListener("webglcontextlost", () => {
+        fail("The graphics card ran out of memory or was reset: reload the page, or show fewer or smaller images.")
+      })
+    }
     for (const pane of this.panes) await pane.start(this.view)
     const { slices } = this.panes[0]
     for (let axis = 0; axis < 3; axis++) $(`slice-${axis}`).max = slices[axis] - 1
