@@ -34,6 +34,7 @@ LAYERS = {
     "data": 3,
     "engines": 4,
     "report": 4,
+    "viewer": 4,
     "pipeline": 5,
     "apps": 6,
     "cli": 6,

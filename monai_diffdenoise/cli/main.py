@@ -19,6 +19,7 @@ from monai_diffdenoise.cli.evaluate import Evaluate
 from monai_diffdenoise.cli.export import Export
 from monai_diffdenoise.cli.fit import Fit
 from monai_diffdenoise.cli.label_app import LabelApp
+from monai_diffdenoise.cli.view import View
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["main"]
@@ -30,6 +31,7 @@ _Command = (
     | Annotated[Export, tyro.conf.subcommand(name="export")]
     | Annotated[Fit, tyro.conf.subcommand(name="fit")]
     | Annotated[LabelApp, tyro.conf.subcommand(name="label-app")]
+    | Annotated[View, tyro.conf.subcommand(name="view")]
     | Annotated[Demo, tyro.conf.subcommand(name="demo")]
 )
 

@@ -20,7 +20,7 @@ from monai_diffdenoise.data.nifti import NiftiSource
 from monai_diffdenoise.data.nifti_header import NiftiLayout
 from monai_diffdenoise.data.volume import Volume, Written
 
-__all__ = ["plan_encoding", "write_nifti"]
+__all__ = ["new_header", "plan_encoding", "write_nifti"]
 
 # Noise does not compress: higher levels cost seconds per volume and save a few percent.
 _COMPRESSION = 4
@@ -71,7 +71,7 @@ def write_nifti(
     if isinstance(source, NiftiSource):
         prefix, dtype = _keep_header(source.layout, encoding, source.native)
     else:
-        prefix, dtype = _new_header(volume, encoding)
+        prefix, dtype = new_header(volume, encoding)
     voxels = EncodedVoxels(volume, encoding)
     with atomic_file(path, overwrite=overwrite) as stream:
         packed = path.name.lower().endswith(".gz")
@@ -101,7 +101,13 @@ def _keep_header(layout: NiftiLayout, encoding: Encoding, native: Encoding) -> t
     return head + prefix[len(head) :], encoding.dtype.newbyteorder(header.endianness)
 
 
-def _new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
+def new_header(volume: Volume, encoding: Encoding) -> tuple[bytes, np.dtype]:
+    """Everything of a NIfTI file up to the pixels, for a volume from anywhere, and the pixels' number type.
+
+    Args:
+        volume: its shape, geometry and channels are stated.
+        encoding: how its values are stored.
+    """
     channels, *spatial = (int(size) for size in volume.image.shape)
     # A single channel is an image without a fourth axis. Moments are the fourth axis and parts of a value the fifth;
     # the axes before them must be there.
