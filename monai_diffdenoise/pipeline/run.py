@@ -19,6 +19,7 @@ from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.do_no_harm import harm, judge
+from monai_diffdenoise.pipeline.gates import with_gates
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.result import Result
@@ -97,7 +98,7 @@ def denoise_volume(
     """
     settings.check()
     with memory_limit(settings.memory):
-        return _denoise_volume(volume, settings, work_dir, resume, progress, announce, keep_share)
+        return with_gates(_denoise_volume(volume, settings, work_dir, resume, progress, announce, keep_share))
 
 
 def _denoise_volume(
