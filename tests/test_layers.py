@@ -57,7 +57,9 @@ DEPENDENCIES = {
 # Optional libraries: import name -> the extra that brings them, and the only module that may import them.
 OPTIONAL = {
     "highdicom": ("dicom-maps", "data.dicom_map"),
-    "matplotlib": ("report", "report.noise_figure"),
+    "jinja2": ("report", "report.page"),
+    "markupsafe": ("report", "report.page"),
+    "matplotlib": ("report", "report.canvas"),
     "PIL": ("images", "data.png"),
     "tifffile": ("images", "data.tiff"),
 }

@@ -77,6 +77,13 @@ class Denoise:
             help="Write the share of what was removed that fusion put back here, 0 to 1; names as for --save-residual."
         ),
     ] = None
+    report: Annotated[
+        Path | None,
+        tyro.conf.arg(help="Write a page with pictures, checks, noise, plan and settings here (.html; no network)."),
+    ] = None
+    strict: Annotated[
+        bool, tyro.conf.arg(help="Exit code 3 when a check of the result fails; outputs are written all the same.")
+    ] = False
     overwrite: Annotated[bool, tyro.conf.arg(help="Allow replacing existing outputs. The input is never replaced.")] = (
         False
     )
@@ -98,16 +105,23 @@ class Denoise:
         if self.save_share is not None and not self.settings.fusion:
             raise InputError("got --save-share without fusion, which makes that map: drop one of them")
         maps = [path for path in (self.save_residual, self.save_share) if path is not None]
-        names = [Path(self.output), *map(Path, maps), *([] if self.json is None else [self.json])]
+        pages = [path for path in (self.json, self.report) if path is not None]
+        names = [Path(self.output), *map(Path, maps), *pages]
         if len({name.absolute() for name in names}) < len(names):
             raise InputError("got the same name for two outputs; expected different names")
         for path in (self.output, *maps):
             check_output(path, [self.input], overwrite=self.overwrite)
-        if self.json is not None:
-            if self.json.exists() and not self.overwrite:
-                raise InputError(f"output {self.json} exists already: choose another name or allow overwriting")
-            if not self.json.absolute().parent.is_dir():
-                raise InputError(f"got --json {self.json}, whose folder does not exist; make it first")
+        if self.report is not None:
+            from monai_diffdenoise.report.write_report import check_report
+
+            check_report(self.report)
+        for page, flag in ((self.json, "--json"), (self.report, "--report")):
+            if page is None:
+                continue
+            if page.exists() and not self.overwrite:
+                raise InputError(f"output {page} exists already: choose another name or allow overwriting")
+            if not page.absolute().parent.is_dir():
+                raise InputError(f"got {flag} {page}, whose folder does not exist; make it first")
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -120,6 +134,7 @@ class Denoise:
     def _run(self) -> int:
         started = time.perf_counter()
         from monai_diffdenoise.data import check_conversion, read_volume
+        from monai_diffdenoise.pipeline.gates import gates_line
         from monai_diffdenoise.pipeline.maps import check_map
 
         volume = read_volume(self.input, options=self.reading)
@@ -135,11 +150,14 @@ class Denoise:
         report["timings_s"]["total"] = round(time.perf_counter() - started, 3)
         if self.json is not None:
             write_json(report, self.json, self.overwrite)
+        if self.report is not None:
+            result.save_report(self.report, overwrite=self.overwrite)
         shutil.rmtree(self.work_dir, ignore_errors=True)
         for warning in report["warnings"]:
             say(f"warning: {warning}")
+        say(gates_line(report["gates"]))
         say(f"wrote {self.output} ({dtype}) in {report['timings_s']['total']:.0f} s")
-        return 0
+        return 3 if self.strict and any(gate["verdict"] == "fail" for gate in report["gates"]) else 0
 
     def _denoise(self, volume: Volume) -> Result:
         from monai_diffdenoise.engines import ProgressDisplay
@@ -154,7 +172,7 @@ class Denoise:
                     resume=self.resume,
                     progress=display,
                     announce=_announce,
-                    keep_share=self.save_share is not None,
+                    keep_share=self.save_share is not None or (self.report is not None and self.settings.fusion),
                 )
         except KeyboardInterrupt:
             if self.work_dir.is_dir():

@@ -9,24 +9,29 @@ from typing import Any
 
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["render"]
+__all__ = ["render", "trusted_html"]
 
 
-def render(template: str, values: dict[str, Any], *, script: str, trusted: tuple[str, ...] = ()) -> str:
+def trusted_html(text: str) -> Any:
+    """Text that :func:`render` takes as HTML: only what was made here, such as figures."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def render(template: str, values: dict[str, Any], *, script: str) -> str:
     """Fill a template; the page holds its style and its script, and all values are escaped.
 
     Args:
         template: name of a file in ``report/templates``.
         values: by name.
         script: name of the page's script.
-        trusted: values that are HTML made here.
 
     Raises:
         InputError: Jinja2 is not installed.
     """
     try:
         from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
     except ImportError as error:
         raise InputError(
             "reports need jinja2, which is not installed: pip install 'monai-diffdenoise[report]'"
@@ -37,6 +42,5 @@ def render(template: str, values: dict[str, Any], *, script: str, trusted: tuple
         return (folder / name).read_text(encoding="utf-8")
 
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    safe = {name: Markup(values[name]) for name in trusted}
-    known = {"style": Markup(text("style.css")), "script": Markup(text(script))}
-    return page.from_string(text(template)).render(**{**values, **safe, **known}).strip() + "\n"
+    known = {"style": trusted_html(text("style.css")), "script": trusted_html(text(script))}
+    return page.from_string(text(template)).render(**values, **known).strip() + "\n"

@@ -15,7 +15,7 @@ from monai_diffdenoise.metrics.gates import NoiseLevel
 from monai_diffdenoise.report.planes import PlaneView, data_address, gray, gray_limits, plane_views
 from monai_diffdenoise.report.residual_figures import removed_energy
 
-__all__ = ["picture_values"]
+__all__ = ["picture_values", "thumbnail"]
 
 # Dark to bright, steady in lightness, also for the color-blind.
 _RAMP = ("#0d0829", "#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf")
@@ -23,6 +23,7 @@ _GRAYS = ("#000000", "#808080", "#ffffff")
 _SIDES = ("left", "right", "top", "bottom")
 # Maps are smooth: a quarter of the pixels shows them.
 _MAP_PIXELS = 1 << 16
+_THUMBNAIL = 192
 
 
 def picture_values(
@@ -60,6 +61,17 @@ def picture_values(
             *_maps(maps, plane_views(image, *place, _MAP_PIXELS), image, channel),
         ],
     }
+
+
+def thumbnail(volume: Volume) -> str:
+    """The middle slice of a volume, in its proportions and at most 192 pixels wide or tall, as an address."""
+    image = volume.image.as_tensor()
+    view = plane_views(image, volume.image.affine, volume.spacing, volume.slice_axis)[0]
+    picture = view.cut(image, image.shape[0] // 2)[None, None]
+    tall, wide = (1.0, view.aspect) if view.aspect < 1 else (1 / view.aspect, 1.0)
+    size = [max(round(_THUMBNAIL * side), 1) for side in (tall, wide)]
+    small = torch.nn.functional.interpolate(picture, size, mode="area")[0, 0]
+    return data_address(gray(small, *gray_limits(image, volume.slice_axis)))
 
 
 def _frame(view: PlaneView, image: torch.Tensor) -> dict[str, Any]:

@@ -63,9 +63,9 @@ def gate_values(report: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "title": str(gate["name"]).capitalize(),
             "verdict": gate["verdict"],
-            "value": f"{gate['value']:.3g}",
+            "value": f"{gate['value']:.2g}",
             "threshold": f"{gate['threshold']:.3g}",
-            "reason": gate["reason"],
+            "reason": _sentence(gate["reason"]),
         }
         for gate in report.get("gates") or []
     ]
@@ -73,7 +73,11 @@ def gate_values(report: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def plan_lines(report: Mapping[str, Any]) -> list[str]:
     """The plan's reasons."""
-    return [f"{line[:1].upper()}{line[1:]}." for line in report["plan"].get("reasons", ())]
+    return [_sentence(line) for line in report["plan"].get("reasons", ())]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def record_values(report: Mapping[str, Any], command: str) -> dict[str, Any]:

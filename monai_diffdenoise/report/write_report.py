@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import torch
 
 from monai_diffdenoise.data.atomic import atomic_file
 from monai_diffdenoise.data.volume import Volume
+from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics.gates import ClassDrift, NoiseLevel, class_drifts
 from monai_diffdenoise.report.canvas import svg_text
 from monai_diffdenoise.report.edge_figures import drift_figure, edge_profile, edge_profile_figure
-from monai_diffdenoise.report.page import render
+from monai_diffdenoise.report.page import render, trusted_html
 from monai_diffdenoise.report.pictures import picture_values
 from monai_diffdenoise.report.record_figures import (
     noise_correlation_figure,
@@ -27,7 +29,21 @@ from monai_diffdenoise.report.residual_figures import residual_histogram_figure,
 from monai_diffdenoise.report.sample import noise_level, slice_sample
 from monai_diffdenoise.report.words import gate_values, headline, plan_lines, record_values, verdict_values
 
-__all__ = ["write_report"]
+__all__ = ["check_report", "write_report"]
+
+
+def check_report(path: str | Path) -> None:
+    """Refuse a report that could not be written, before any work is done.
+
+    Raises:
+        InputError: another ending than .html, or matplotlib or Jinja2 is not installed.
+    """
+    if Path(path).suffix.lower() != ".html":
+        raise InputError(f"got report {path}; expected a name that ends in .html")
+    if any(importlib.util.find_spec(name) is None for name in ("matplotlib", "jinja2")):
+        raise InputError(
+            "reports need matplotlib and jinja2, which are not installed: pip install 'monai-diffdenoise[report]'"
+        )
 
 
 def write_report(
@@ -52,8 +68,9 @@ def write_report(
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        InputError: matplotlib or Jinja2 is not installed, or the file must not be replaced.
+        InputError: see :func:`check_report`, or the file must not be replaced.
     """
+    check_report(path)
     noise = report["plan"].get("noise")
     level = noise_level(noise, report["plan"].get("sigma"))
     axis = volume.slice_axis
@@ -75,15 +92,13 @@ def write_report(
         **_noise_values(noise),
         **_training_values(report.get("scores", {})),
     }
-    page = render("report.html", values, script="script.js", trusted=("drift_chart", "training_chart"))
+    page = render("report.html", values, script="script.js")
     with atomic_file(Path(path), overwrite=overwrite) as stream:
         stream.write(page.encode())
 
 
 def _chart(figure: Any, name: str, label: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(svg_text(figure, name, label))
+    return trusted_html(svg_text(figure, name, label))
 
 
 def _removed_charts(
