@@ -62,9 +62,11 @@ DEPENDENCIES = {
 OPTIONAL = {
     "highdicom": ("dicom-maps", "data.dicom_map"),
     "h5py": ("hdf5", "data.hdf5"),
-    "matplotlib": ("report", "report.noise_figure"),
     "onnx": ("export", "engines.onnx_file"),
     "onnxruntime": ("export", "engines.onnx_file"),
+    "jinja2": ("report", "report.page"),
+    "markupsafe": ("report", "report.page"),
+    "matplotlib": ("report", "report.canvas"),
     "PIL": ("images", "data.png"),
     "tifffile": ("images", "data.tiff"),
 }

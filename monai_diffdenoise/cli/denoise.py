@@ -78,6 +78,13 @@ class Denoise:
             help="Write the share of what was removed that fusion put back here, 0 to 1; names as for --save-residual."
         ),
     ] = None
+    report: Annotated[
+        Path | None,
+        tyro.conf.arg(help="Write a page with pictures, checks, noise, plan and settings here (.html; no network)."),
+    ] = None
+    strict: Annotated[
+        bool, tyro.conf.arg(help="Exit code 3 when a check of the result fails; outputs are written all the same.")
+    ] = False
     save_uncertainty: Annotated[
         str | None,
         tyro.conf.arg(
@@ -112,16 +119,23 @@ class Denoise:
         if self.save_uncertainty is not None and (self.settings.method != "diffdenoise" or self.model is not None):
             raise InputError("got --save-uncertainty, which only --method diffdenoise has: add that, or drop it")
         maps = self._maps()
-        names = [Path(self.output), *map(Path, maps), *([] if self.json is None else [self.json])]
+        pages = [path for path in (self.json, self.report) if path is not None]
+        names = [Path(self.output), *map(Path, maps), *pages]
         if len({name.absolute() for name in names}) < len(names):
             raise InputError("got the same name for two outputs; expected different names")
         for path in (self.output, *maps):
             check_output(path, [self.input], overwrite=self.overwrite)
-        if self.json is not None:
-            if self.json.exists() and not self.overwrite:
-                raise InputError(f"output {self.json} exists already: choose another name or allow overwriting")
-            if not self.json.absolute().parent.is_dir():
-                raise InputError(f"got --json {self.json}, whose folder does not exist; make it first")
+        if self.report is not None:
+            from monai_diffdenoise.report.write_report import check_report
+
+            check_report(self.report)
+        for page, flag in ((self.json, "--json"), (self.report, "--report")):
+            if page is None:
+                continue
+            if page.exists() and not self.overwrite:
+                raise InputError(f"output {page} exists already: choose another name or allow overwriting")
+            if not page.absolute().parent.is_dir():
+                raise InputError(f"got {flag} {page}, whose folder does not exist; make it first")
 
     def _maps(self) -> list[str]:
         return [path for path in (self.save_residual, self.save_share, self.save_uncertainty) if path is not None]
@@ -137,6 +151,7 @@ class Denoise:
     def _run(self) -> int:
         started = time.perf_counter()
         from monai_diffdenoise.data import check_conversion, read_volume
+        from monai_diffdenoise.pipeline.gates import gates_line
         from monai_diffdenoise.pipeline.maps import check_map
 
         model = self._model()
@@ -152,13 +167,16 @@ class Denoise:
         report["timings_s"]["total"] = round(time.perf_counter() - started, 3)
         if self.json is not None:
             write_json(report, self.json, self.overwrite)
+        if self.report is not None:
+            result.save_report(self.report, overwrite=self.overwrite)
         shutil.rmtree(self.work_dir, ignore_errors=True)
         if "choice" in report["scores"]:
             say(f"returned {report['scores']['choice']['why']}")
         for warning in report["warnings"]:
             say(f"warning: {warning}")
+        say(gates_line(report["gates"]))
         say(f"wrote {self.output} ({dtype}) in {report['timings_s']['total']:.0f} s")
-        return 0
+        return 3 if self.strict and any(gate["verdict"] == "fail" for gate in report["gates"]) else 0
 
     def _model(self) -> Model | None:
         if self.model is None:
@@ -180,8 +198,8 @@ class Denoise:
                     resume=self.resume,
                     progress=display,
                     announce=_announce,
-                    keep_share=self.save_share is not None,
-                    keep_uncertainty=self.save_uncertainty is not None,
+                    keep_share=self.save_share is not None or (self.report is not None and self.settings.fusion),
+                    keep_uncertainty=self.save_uncertainty is not None or self.report is not None,
                     model=model,
                 )
         except KeyboardInterrupt:

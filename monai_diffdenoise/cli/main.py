@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from monai_diffdenoise.cli.analyze import Analyze
+from monai_diffdenoise.cli.batch import Batch
 from monai_diffdenoise.cli.demo import Demo
 from monai_diffdenoise.cli.denoise import Denoise
 from monai_diffdenoise.cli.evaluate import Evaluate
@@ -26,6 +27,7 @@ __all__ = ["main"]
 
 _Command = (
     Annotated[Denoise, tyro.conf.subcommand(name="denoise")]
+    | Annotated[Batch, tyro.conf.subcommand(name="batch")]
     | Annotated[Analyze, tyro.conf.subcommand(name="analyze")]
     | Annotated[Evaluate, tyro.conf.subcommand(name="evaluate")]
     | Annotated[Export, tyro.conf.subcommand(name="export")]

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from monai.data import MetaTensor
 
 from monai_diffdenoise.data.storage import allocate, memory_limit, runs
 from monai_diffdenoise.data.volume import Volume
+
+if TYPE_CHECKING:
+    from monai_diffdenoise.report.canvas import Figure
 
 __all__ = ["Result"]
 
@@ -54,3 +58,40 @@ class Result:
     def warnings(self) -> list[str]:
         """What the user should know, in sentences."""
         return list(self.report.get("warnings", []))
+
+    def save_report(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the run as one HTML page that needs no network; see :func:`~monai_diffdenoise.report.write_report`.
+
+        Args:
+            path: a name that ends in .html.
+            overwrite: whether an existing file may be replaced.
+
+        Raises:
+            InputError: matplotlib or Jinja2 is not installed, or the file must not be replaced.
+        """
+        from monai_diffdenoise.pipeline.command import command_of
+        from monai_diffdenoise.report.write_report import write_report
+
+        maps = {"share": self.share, "uncertainty": getattr(self, "uncertainty", None)}
+        known = {name: values for name, values in maps.items() if values is not None}
+        noisy = self.noisy.as_tensor()
+        write_report(
+            path, self.volume, noisy, self.report, maps=known, command=command_of(self.report), overwrite=overwrite
+        )
+
+    def show(self) -> Figure:
+        """Before, after and what was removed, as a figure that a notebook shows.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        from monai_diffdenoise.report.planes_figure import planes_figure
+
+        image, volume = self.image, self.volume
+        return planes_figure(
+            self.noisy.as_tensor(),
+            image.as_tensor(),
+            affine=image.affine,
+            spacing=volume.spacing,
+            slice_axis=volume.slice_axis,
+        )

@@ -20,6 +20,7 @@ from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose_candidate, fused_or_not
 from monai_diffdenoise.pipeline.do_no_harm import harm, judge
+from monai_diffdenoise.pipeline.gates import with_gates
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.model_plan import plan_for_model, unlike_training
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
@@ -107,7 +108,7 @@ def denoise_volume(
     settings.check()
     with memory_limit(settings.memory):
         run = _Run(volume, settings, work_dir, resume, progress, announce, model)
-        return run.result(keep_share, keep_uncertainty)
+        return with_gates(run.result(keep_share, keep_uncertainty))
 
 
 class _Run:

@@ -11,18 +11,13 @@ import numpy as np
 import torch
 
 from monai_diffdenoise.analysis import NoiseMeasurement
-from monai_diffdenoise.data.atomic import atomic_file
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.report.canvas import ACCENT, ENDINGS, INK, PALE, blank, save_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from monai_diffdenoise.report.canvas import Axes
 
-__all__ = ["ENDINGS", "save_noise_figure"]
-
-ENDINGS = (".png", ".svg", ".pdf")
-"""Kinds of files a figure can be written to."""
-
-_DARK, _LIGHT, _ACCENT = "#333333", "#bbbbbb", "#2166ac"
+__all__ = ["save_noise_figure"]
 
 
 def save_noise_figure(measurement: NoiseMeasurement, path: Path, *, overwrite: bool = False) -> None:
@@ -38,25 +33,13 @@ def save_noise_figure(measurement: NoiseMeasurement, path: Path, *, overwrite: b
     """
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"got figure {path}; expected a name that ends in {', '.join(ENDINGS)}")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError(
-            "figures need matplotlib, which is not installed: pip install 'monai-diffdenoise[report]'"
-        ) from error
-    # Not pyplot: it keeps figures for ever and may look for a screen.
-    figure = Figure(figsize=(10, 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(10, 7.5)
     axes = figure.subplots(2, 2)
     _draw_levels(axes[0, 0], measurement)
     _draw_estimates(axes[0, 1], measurement)
     _draw_correlation(figure, axes[1, 0], measurement)
     _draw_power(axes[1, 1], measurement)
-    # No date: the same measurement gives the same file.
-    quiet: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
-    with atomic_file(path, overwrite=overwrite) as stream:
-        figure.savefig(stream, format=path.suffix.lower()[1:], dpi=110, metadata=quiet)
+    save_figure(figure, path, overwrite=overwrite)
 
 
 def _draw_levels(axes: Axes, measurement: NoiseMeasurement) -> None:
@@ -65,11 +48,11 @@ def _draw_levels(axes: Axes, measurement: NoiseMeasurement) -> None:
     sigma = np.sqrt(curve.variance)
     error = curve.relative_error() / 2 * sigma
     places = "places without anatomy" if measurement.certain else "flattest places"
-    axes.errorbar(curve.mean[used], sigma[used], error[used], fmt="o", color=_DARK, ms=4, label=places)
+    axes.errorbar(curve.mean[used], sigma[used], error[used], fmt="o", color=INK, ms=4, label=places)
     if not used.all():
-        axes.plot(curve.mean[~used], sigma[~used], "x", color=_LIGHT, label="with anatomy, not used")
+        axes.plot(curve.mean[~used], sigma[~used], "x", color=PALE, label="with anatomy, not used")
     grid = np.linspace(curve.mean.min(), curve.mean.max(), 200)
-    axes.plot(grid, measurement.sigma_at(grid), color=_ACCENT, label=measurement.family.name)
+    axes.plot(grid, measurement.sigma_at(grid), color=ACCENT, label=measurement.family.name)
     highest = max(float(sigma[used].max()), float(measurement.sigma_at(grid).max()))
     axes.set(xlabel="brightness", ylabel="noise standard deviation", ylim=(0, 1.4 * highest))
     axes.set_title("Level by brightness (input units)")
@@ -79,11 +62,11 @@ def _draw_levels(axes: Axes, measurement: NoiseMeasurement) -> None:
 def _draw_estimates(axes: Axes, measurement: NoiseMeasurement) -> None:
     names = list(measurement.estimates)
     values = [measurement.estimates[name] for name in names]
-    colors = [_ACCENT if name == measurement.basis else _LIGHT for name in names]
+    colors = [ACCENT if name == measurement.basis else PALE for name in names]
     axes.barh(range(len(names)), values, color=colors)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.invert_yaxis()
-    axes.axvline(measurement.sigma, color=_DARK, lw=1)
+    axes.axvline(measurement.sigma, color=INK, lw=1)
     axes.set(xlabel="sigma (input units)")
     axes.set_title(f"Estimates; used: {measurement.basis}" + ("" if measurement.certain else " (an upper bound)"))
 
@@ -106,10 +89,10 @@ def _draw_power(axes: Axes, measurement: NoiseMeasurement) -> None:
     edges = torch.linspace(0, 0.5, 26)
     centers = (edges[1:] + edges[:-1]) / 2
     mean = [float(power[(radius >= a) & (radius < b)].mean()) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    axes.plot(centers.numpy(), mean, color=_ACCENT, label="radial mean")
-    axes.plot(frequency[:64].numpy(), power[:64, 0].numpy(), color=_DARK, lw=0.8, label="first axis")
-    axes.plot(frequency[:64].numpy(), power[0, :64].numpy(), color=_DARK, lw=0.8, ls="--", label="second axis")
-    axes.axhline(1, color=_LIGHT, lw=1)
+    axes.plot(centers.numpy(), mean, color=ACCENT, label="radial mean")
+    axes.plot(frequency[:64].numpy(), power[:64, 0].numpy(), color=INK, lw=0.8, label="first axis")
+    axes.plot(frequency[:64].numpy(), power[0, :64].numpy(), color=INK, lw=0.8, ls="--", label="second axis")
+    axes.axhline(1, color=PALE, lw=1)
     axes.set(xlabel="cycles per pixel", ylabel="power (white noise is 1)", xlim=(0, 0.5))
     axes.set_ylim(bottom=0)
     axes.set_title("Noise power spectrum")

@@ -1,0 +1,22 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+
+from monai_diffdenoise.metrics.gates import stages_gate
+from tests.metrics.gates.conftest import SIGMA, Honest
+
+
+def test_stages_that_agree_and_do_not(honest: Honest) -> None:
+    faulty = honest.denoised.clone()
+    faulty[:, 40:56, 40:56] += 2 * SIGMA
+    first = honest.denoised + 0.1 * (honest.noisy - honest.denoised)
+    assert stages_gate({"bsn": first, "student": honest.denoised}, honest.noise).verdict == "pass"
+    found = stages_gate({"bsn": first, "diffusion": faulty, "student": honest.denoised}, honest.noise)
+    assert found.verdict == "fail"
+    assert "differ by 2" in found.reason or "differ by 1.9" in found.reason
+
+
+def test_one_stage_agrees_with_itself(honest: Honest) -> None:
+    assert stages_gate({"only": torch.zeros(2, 8, 8)}, honest.noise).verdict == "pass"
