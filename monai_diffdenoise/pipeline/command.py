@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from monai_diffdenoise.pipeline.presets import PRESETS
-from monai_diffdenoise.pipeline.settings import DenoiseSettings
+from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
 
 __all__ = ["command_of"]
 
@@ -25,11 +25,11 @@ def command_of(report: Mapping[str, Any]) -> str:
     """
     settings, plan = report["settings"], report["plan"]
     defaults = asdict(DenoiseSettings())
-    name = plan.get("network") if plan.get("network") in PRESETS else plan["method"]
-    filled = PRESETS.get(str(name), {}).get(settings.get("preset", ""), {})
+    names = [name for name in (plan.get("network"), plan["method"]) if name in PRESETS]
+    filled = asdict(resolve(DenoiseSettings(preset=settings["preset"]), names[0] if names else "bsn"))
     words = ["diffdenoise", "denoise", "INPUT", "OUTPUT"]
     for key, value in settings.items():
-        if key not in defaults or value == defaults[key] or (defaults[key] is None and value == filled.get(key)):
+        if key not in defaults or value == defaults[key] or (defaults[key] is None and value == filled[key]):
             continue
         flag = key.replace("_", "-")
         if isinstance(defaults[key], bool):
