@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monai_diffdenoise.pipeline.fit import fit
     from monai_diffdenoise.pipeline.fusion_transform import PosteriorFusiond
     from monai_diffdenoise.pipeline.model_folder import Model, load_model, save_model
     from monai_diffdenoise.pipeline.plan import Plan, make_plan
@@ -31,7 +30,6 @@ __all__ = [
     "denoise",
     "denoise_volume",
     "fingerprint",
-    "fit",
     "load_model",
     "make_plan",
     "prepare_volumes",
