@@ -15,8 +15,10 @@ from monai_diffdenoise import denoise
 from monai_diffdenoise.data import Volume, volume_from_array
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.presets import PRESETS
 from monai_diffdenoise.pipeline.run import denoise_volume
-from monai_diffdenoise.pipeline.settings import LATER_STAGES, DenoiseSettings
+from monai_diffdenoise.pipeline.settings import LATER_STAGES, DenoiseSettings, resolve
+from monai_diffdenoise.pipeline.stage_presets import STAGE_PRESETS
 
 TINY: dict[str, Any] = {
     "method": "diffdenoise",
@@ -171,6 +173,14 @@ def test_a_run_goes_on_in_the_stage_where_it_stopped(tmp_path: Path) -> None:
 
 def test_settings_of_later_stages_are_settings() -> None:
     assert set(LATER_STAGES) < set(DenoiseSettings.__dataclass_fields__)
+    assert set().union(*STAGE_PRESETS.values()) < set(LATER_STAGES)
+
+
+def test_the_fast_preset_spends_more_on_the_first_stage_than_that_of_bsn() -> None:
+    stages, alone = (resolve(DenoiseSettings(method=method, preset="fast"), "bsn") for method in ("diffdenoise", "bsn"))
+    assert stages.iterations == PRESETS["bsn"]["balanced"]["iterations"]
+    assert alone.iterations == PRESETS["bsn"]["fast"]["iterations"]
+    assert (stages.diffusion_iterations, stages.student) == (STAGE_PRESETS["fast"]["diffusion_iterations"], False)
 
 
 @pytest.mark.parametrize(
