@@ -3,6 +3,7 @@
 """Method diffdenoise on the ICBM152 crop: what each stage reaches, and which one the scores without a reference choose.
 
     python -m benchmarks.three_stages --data DATA --keep FOLDER [--kind correlated] [--strength 0.1] [--student 1500]
+        [--first 700]
 
 Stages that are in FOLDER already, with the same settings, are not run again. The clean template is used for PSNR alone.
 """
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.1, help="of the noise, as a share of the range")
     parser.add_argument("--preset", choices=("fast", "balanced", "best"), default="fast")
     parser.add_argument("--student", type=int, default=0, help="optimizer steps of the student; 0 for none")
+    parser.add_argument("--first", type=int, default=0, help="optimizer steps of a weaker first stage; 0: by preset")
     options = parser.parse_args()
     torch.set_num_threads(1)
     case = known_case(options.data, 0, **ICBM_CROP, kind=options.kind, strength=options.strength)
@@ -45,6 +47,8 @@ def main() -> None:
         method="diffdenoise",
         preset=options.preset,
         device="cpu",
+        iterations=options.first or None,
+        augment_inference=False if options.first else None,
         student=options.student > 0,
         student_iterations=options.student or None,
     )
