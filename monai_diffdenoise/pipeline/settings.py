@@ -273,5 +273,7 @@ def resolve(settings: DenoiseSettings, preset_of: str = "ns-n2n") -> DenoiseSett
         InputError: for a value out of its range.
     """
     settings.check()
-    values = PRESETS[preset_of][settings.preset] | STAGE_PRESETS[settings.preset]
+    # later stages make up less for a weak first one than the same time spent on the first one does
+    longer = settings.method == "diffdenoise" and settings.preset == "fast"
+    values = PRESETS[preset_of]["balanced" if longer else settings.preset] | STAGE_PRESETS[settings.preset]
     return replace(settings, **{name: value for name, value in values.items() if getattr(settings, name) is None})

@@ -31,7 +31,6 @@ def test_a_folder_is_fitted_and_its_model_denoises(tmp_path: Path, capsys: pytes
     assert f"wrote {work / 'model'}" in told
     assert main(["fit", str(data), str(work), *TINY]) == 2
     assert "--resume" in capsys.readouterr().err
-    assert main(["fit", str(data), str(work), *TINY, "--resume"]) == 0
     out = tmp_path / "out.nii.gz"
     assert main(["denoise", str(data / "a.nii.gz"), str(out), "--model", str(work)]) == 0
     assert nib.load(out).shape == (24, 24, 8)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,23 +127,24 @@ def test_other_noise_than_in_the_training_is_said(fitted: Path, tmp_path: Path) 
 
 
 def test_a_finished_fit_runs_nothing_again_and_a_changed_one_only_what_depends_on_it(
-    data: Path, tmp_path: Path
+    data: Path, fitted: Path, tmp_path: Path
 ) -> None:
     seen: set[str] = set()
 
-    def tell(stage: str, done: int, total: int) -> None:
-        seen.add(stage)
+    def again(**changes: Any) -> bytes:
+        seen.clear()
+        tell = lambda stage, done, total: seen.add(stage)  # noqa: E731
+        fit(data, tmp_path / "w", replace(SETTINGS, **changes), resume=True, progress=tell)
+        return (tmp_path / "w" / "model" / "weights.pt").read_bytes()
 
-    fit(data, tmp_path / "w", SETTINGS)
-    weights = (tmp_path / "w" / "model" / "weights.pt").read_bytes()
-    fit(data, tmp_path / "w", SETTINGS, resume=True, progress=tell)
+    shutil.copytree(fitted, tmp_path / "w")
+    weights = (fitted / "model" / "weights.pt").read_bytes()
+    assert again() == weights
     assert not {"blind-spot", "conditions", "diffusion", "sampling", "student"} & seen
-    assert (tmp_path / "w" / "model" / "weights.pt").read_bytes() == weights
-    fit(data, tmp_path / "w", replace(SETTINGS, student_iterations=6), resume=True, progress=tell)
+    assert again(student_iterations=6) != weights
     assert "student" in seen
     assert not {"blind-spot", "conditions", "diffusion", "sampling"} & seen
-    assert (tmp_path / "w" / "model" / "weights.pt").read_bytes() != weights
-    fit(data, tmp_path / "w", replace(SETTINGS, recorruption_tau=1.0), resume=True, progress=tell)
+    again(recorruption_tau=1.0)
     assert {"diffusion", "sampling"} <= seen
     assert "blind-spot" not in seen
 
