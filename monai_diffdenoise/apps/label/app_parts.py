@@ -65,7 +65,7 @@ class Parts:
 
     def trainers(self) -> dict[str, Any]:
         """Training tasks by name."""
-        return {name: FitTask(method, self.models / name) for name, method in _METHODS.items()}
+        return {"diffdenoise": FitTask(self.models / "diffdenoise")}
 
     def scoring_methods(self) -> dict[str, Any]:
         """Scoring methods by name."""

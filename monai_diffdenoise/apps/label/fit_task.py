@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Training of one method on the images of the datastore, without labels."""
+"""Training on the images of the datastore, without labels."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ class FitTask(TrainTask):
     """``diffdenoise fit`` on the images of the datastore; derived ones are left out.
 
     Args:
-        method: what is trained.
         folder: gets the model when the training is complete; the old one serves until then.
     """
 
-    def __init__(self, method: str, folder: Path) -> None:
-        super().__init__(f"{method}: learns from the noisy images, without labels")
-        self.method, self.folder = method, folder
+    def __init__(self, folder: Path) -> None:
+        super().__init__("diffdenoise: learns from the noisy images, without labels")
+        self.folder = folder
         self._stats: dict[str, Any] = {}
 
     def config(self) -> dict[str, Any]:
@@ -65,7 +64,7 @@ class FitTask(TrainTask):
                     source = Path(datastore._datastore.image_path(), name).resolve()
                 # numbers, since names may be those of patients
                 (data / f"{number:05d}{''.join(source.suffixes) if source.is_file() else ''}").symlink_to(source)
-            summary = fit(data, work, settings_of(request, self.method), progress=_tell(), say=_log.info)
+            summary = fit(data, work, settings_of(request, "diffdenoise"), progress=_tell(), say=_log.info)
             shutil.rmtree(self.folder, ignore_errors=True)
             (work / "model").rename(self.folder)
         finally:
