@@ -80,10 +80,10 @@ def _uncertainty(rows: list[Row], path: Path) -> None:
         axis.plot([0, end], [0, end], color="black", linewidth=0.5)
         axis.set(xlabel=title, xlim=(0, None), ylim=(0, None))
     axes[0].set_ylabel("root mean square error")
-    axes[0].legend(fontsize=7)
+    axes[1].legend(fontsize=7)
     _save(figure, path)
 
 
 def _save(figure: Any, path: Path) -> None:
     figure.tight_layout()
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=75)

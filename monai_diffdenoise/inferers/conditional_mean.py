@@ -27,7 +27,8 @@ class ConditionalMeanInferer(Inferer):
     is symmetric sampling in one evaluation, by a network that had to learn nothing else. It stands in for
     :class:`~monai_diffdenoise.inferers.DiffusionPairInferer` (with ``pair``; the loss is
     :class:`~monai_diffdenoise.losses.DiffusionPairLoss`) and for
-    :class:`~monai_diffdenoise.inferers.SRDSInferer` (without), alone or in a ``SRDSVolumeInferer``.
+    :class:`~monai_diffdenoise.inferers.SRDSInferer` (without), alone or in a ``SRDSVolumeInferer``. Evaluators pass the
+    pair, too: to score the mean on held-out pairs, call it from an inferer that leaves the pair out.
 
     Args:
         state: what stands for target and condition; as in training.
