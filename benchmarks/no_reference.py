@@ -8,8 +8,8 @@ About 45 simple denoisers (benchmarks/denoisers.py) run on volumes of 96 x 96 x 
 phantom and, with class B volumes (--data or DIFFDENOISE_DATA), crops of them. Every score is compared with the true
 mean squared error by Spearman's rank correlation, and by the regret: PSNR of the best denoiser minus that of the one
 the score chooses. The clean volume is used for the truth alone. "told" scores know sigma and the noise's correlation;
-"measured" ones use the sigma that the program would and the correlation of the slices' differences. The part
-"structure" compares the scores of residuals with the anatomy that was removed in truth.
+"measured" ones use ``analysis.best_sigma`` (with --program, the sigma that the program works with) and the correlation
+of the slices' differences. The part "structure" compares the scores of residuals with the anatomy that was removed.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for rows.json")
     parser.add_argument("--part", choices=["scores", "structure", "networks", "tables", "all"], default="all")
     parser.add_argument("--seeds", type=int, default=2, help="draws of the noise; the scores of a draw are kept in OUT")
+    parser.add_argument("--program", action="store_true", help="judge by the sigma that the program works with")
     parser.add_argument("--small", action="store_true", help="the middle 64 x 64 x 24 voxels: a third of the time")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -85,7 +86,7 @@ def main() -> None:
     path = options.out / "rows.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     parts: dict[str, Callable[[], Iterator[list[dict[str, Any]]]]] = {
-        "scores": partial(_score_rows, options.data, options.small, options.seeds, {_key(row) for row in rows}),
+        "scores": partial(_score_rows, options, {_key(row) for row in rows}),
         "structure": partial(_structure_rows, options.data, options.small),
         "networks": lambda: iter([list(network_rows())]),
     }
@@ -119,14 +120,12 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("part", "image", "kind", "level", "seed"))
 
 
-def _score_rows(
-    data: Path | None, small: bool, seeds: int, done: set[tuple[Any, ...]]
-) -> Iterator[list[dict[str, Any]]]:
+def _score_rows(options: argparse.Namespace, done: set[tuple[Any, ...]]) -> Iterator[list[dict[str, Any]]]:
     """Rows of one noisy volume at a time, without those that are there from an earlier run."""
-    part = _MIDDLE if small else ...
+    part = _MIDDLE if options.small else ...
     # a whole first draw of all volumes before the second of any
-    for held_out, seed in [(False, 0), (True, 3), *((False, seed) for seed in range(1, seeds))]:
-        for image, clean, levels in _volumes(data, held_out):
+    for held_out, seed in [(False, 0), (True, 3), *((False, seed) for seed in range(1, options.seeds))]:
+        for image, clean, levels in _volumes(options.data, held_out):
             kinds: list[tuple[str, float]] = [(kind, level) for kind in _KINDS for level in levels]
             if image == "phantom":
                 kinds += [(kind, 0.0) for kind in _POISSON]
@@ -134,7 +133,7 @@ def _score_rows(
                 if ("scores", image, kind, level, seed) in done:
                     continue
                 start = time.perf_counter()
-                case = _Case(image, clean[part], kind, level, seed)
+                case = _Case(image, clean[part], kind, level, seed, options.program)
                 found = list(case.rows(all_scores=not held_out))
                 seconds = time.perf_counter() - start
                 print(f"{image}, {kind} {level:g}, seed {seed}: {len(found)} denoisers in {seconds:.0f} s", flush=True)
@@ -164,7 +163,9 @@ def _structure_rows(data: Path | None, small: bool) -> Iterator[list[dict[str, A
 class _Case:
     """A noisy volume and all that the scores share on it; arrays are (1, X, Y, Z)."""
 
-    def __init__(self, image: str, clean: np.ndarray, kind: str, level: float, seed: int) -> None:
+    def __init__(
+        self, image: str, clean: np.ndarray, kind: str, level: float, seed: int, program: bool = False
+    ) -> None:
         self.about = {"image": image, "kind": kind, "level": level, "seed": seed}
         self.clean = clean[None]
         self.poisson = _POISSON.get(kind)
@@ -179,10 +180,10 @@ class _Case:
         # the foreground, as a user would find it
         self.mask = (gaussian_filter(self.noisy[0], (1.5, 1.5, 1.0)) > 0.15)[None]
         self.sigma = level
-        # as the program measures it
-        found = measure_noise(torch.from_numpy(self.noisy), 2, repeats=False)
-        self.measured = run_sigma(found, best_sigma(torch.from_numpy(self.noisy[0]), 2))
-        self.sigma_error = 0.1 if found.certain else 0.4
+        self.measured, self.sigma_error = best_sigma(torch.from_numpy(self.noisy[0]), 2), 0.1
+        if program:
+            found = measure_noise(torch.from_numpy(self.noisy), 2, repeats=False)
+            self.measured, self.sigma_error = run_sigma(found, self.measured), 0.1 if found.certain else 0.4
         match = MatchedRegionWeight(axis=2, distance=1, sigma=self.measured)
         self.weight = match(torch.from_numpy(self.noisy)).as_subclass(torch.Tensor)
         told = "correlated" if shape == "correlated" else "gaussian"
