@@ -14,9 +14,9 @@ from monai_diffdenoise.pipeline.slice_pairs import SlicePairs
 
 __all__ = ["Choice", "choose_method"]
 
-# Slices that a blind-spot network must have to learn from. On five frames of an OCT and eight slices of a CT head
-# phantom pairs of slices came out 1.7 and 12 dB ahead.
-_FEWEST = 16
+# Slices that a blind-spot network must have to learn from. With ten it came out ahead in docs/measurements.md; on five
+# frames of an OCT and eight slices of a CT head phantom pairs of slices did, by 1.4 dB and by all that was gained.
+_FEWEST = 10
 
 
 @dataclass(frozen=True)

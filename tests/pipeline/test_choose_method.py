@@ -15,10 +15,10 @@ from monai_diffdenoise.pipeline.choose_method import choose_method
 from monai_diffdenoise.pipeline.slice_pairs import SlicePairs
 
 VOLUME = volume_from_array(torch.rand(2, 8, 8, 9), slice_axis=2)
-SLICES = SliceMeasurement(2, 1, 16, 0.1, 0.1, 0.1, 0.1, 0.02, (0.0, 0.0), 0.05, 0.9, 0.1)
+SLICES = SliceMeasurement(2, 1, 10, 0.1, 0.1, 0.1, 0.1, 0.02, (0.0, 0.0), 0.05, 0.9, 0.1)
 CLOSE = SlicePairs(2, 1, True, "", "why", SLICES)
 SHARED = SlicePairs(2, 1, True, "noise is shared", "why", replace(SLICES, noise_correlation=0.4))
-FEW = SlicePairs(2, 1, True, "", "why", replace(SLICES, num_slices=15))
+FEW = SlicePairs(2, 1, True, "", "why", replace(SLICES, num_slices=9))
 TWO = SlicePairs(2, 1, True, "", "why", replace(SLICES, num_slices=2))
 FAR = SlicePairs(2, 1, False, "too far apart", "why", SLICES)
 ONE = SlicePairs(2, 1, False, "got 1 slice")
