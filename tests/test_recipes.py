@@ -71,7 +71,8 @@ def test_m4raw(tmp_path: Path) -> None:
     for number in (1, 2):
         before = json.loads((out / "scores" / f"2022_T10{number}.noisy.json").read_text())
         after = json.loads((out / "scores" / f"2022_T10{number}.json").read_text())
-        assert before["psnr"] != after["psnr"]
+        # so little training may leave a volume as it was, never much worse
+        assert 10 < before["psnr"] < after["psnr"] + 0.5
     reference = read_volume(out / "references" / "2022_T101.nii.gz").image
     np.testing.assert_allclose(reference, read_volume(data / "2022_T102.h5").image, rtol=1e-6)
 
