@@ -62,7 +62,7 @@ def one_axes(xlabel: str = "", ylabel: str = "", **limits: Any) -> tuple[Figure,
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(PALE)
-    axes.tick_params(colors=INK, labelsize=9, color=PALE)
+    axes.tick_params(which="both", labelcolor=INK, labelsize=9, color=PALE)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set(color=INK, size=9.5)
     axes.grid(True, color=PALE, lw=0.4, alpha=0.5)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from monai_diffdenoise import report as figures
 from monai_diffdenoise.metrics.gates import NoiseLevel, class_drifts
 from monai_diffdenoise.metrics.gates.gate import as_slices, box
+from monai_diffdenoise.report.canvas import svg_text
 from tests.report.conftest import Record
 
 pytest.importorskip("matplotlib")
@@ -75,3 +77,13 @@ def test_removed_energy_is_one_for_noise_and_more_at_lost_edges(record: Record) 
     assert float(energy.mean()) == pytest.approx(0.8, abs=0.05)
     lost = figures.removed_energy(noisy, box(denoised, 5), NoiseLevel(8.0))
     assert float(lost.max()) > 1.8 > float(energy.max())
+
+
+def test_text_of_a_figure_takes_the_colors_of_the_page() -> None:
+    text = svg_text(figures.training_figure([0.031, 0.02, 0.009]), "name", "label")
+    # numbers with powers take their color from the group around them
+    found = re.findall(r'(?:<g style="[^>]*>\s*)?<text[^>]*>', text)
+    assert len(found) > 5
+    assert all("fill: var(--ink)" in one for one in found)
+    assert "#000" not in text
+    assert re.findall(r' id="(?!name-)', text) == []
