@@ -33,10 +33,12 @@ class SRDSTargets:
     Args:
         network: the conditional diffusion model.
         inferer: samples from it, as it was trained.
+        weigh: by :func:`spread_confidence`; False trusts all voxels alike. The spread of a model that was trained on
+            recorrupted targets is the noise of these, and says nothing about the error of the mean.
     """
 
-    def __init__(self, network: Callable[..., torch.Tensor], inferer: SRDSVolumeInferer) -> None:
-        self.network, self.inferer = network, inferer
+    def __init__(self, network: Callable[..., torch.Tensor], inferer: SRDSVolumeInferer, weigh: bool = False) -> None:
+        self.network, self.inferer, self.weigh = network, inferer, weigh
 
     def __call__(self, volume: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Target (C, X, Y, Z) in the units of ``image``, and weight (1, X, Y, Z).
@@ -51,4 +53,4 @@ class SRDSTargets:
             raise InputError("got a volume without a condition; expected what the first network made of it")
         scalings = [volume.get("scaling", AffineScaling(0.0, 1.0))] * len(volume["image"])
         mean, spread = self.inferer.denoise(volume["image"], volume["condition"], self.network, scalings)
-        return mean, spread_confidence(spread)
+        return mean, spread_confidence(spread) if self.weigh else torch.ones_like(spread[:1])

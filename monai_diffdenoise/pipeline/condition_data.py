@@ -39,6 +39,8 @@ Target = Literal["recorrupted", "neighbor", "repeat", "same"]
 _MOST_REPEATS = 16
 # Of the kernel that gives drawn noise its spectrum: wide enough for the lags that are measured.
 _SPECTRUM = 65
+# Told too little noise, image and target share some of it, and that costs far more than a little too much.
+_MARGIN = 1.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +185,8 @@ def _recorruption(image: torch.Tensor, tau: float | None) -> Recorruption:
             noise.sigma,
         )
         family, parameters = "gaussian", {"sigma": noise.sigma}
+    if "sigma" in parameters:
+        parameters = {**parameters, "sigma": _MARGIN * parameters["sigma"]}
     return make_recorruption(family, parameters, power, tau)
 
 

@@ -40,6 +40,7 @@ class TargetGeneration:
         network: the diffusion model.
         sampler: how it is sampled.
         show_noisy: as in training.
+        weigh: see :class:`~monai_diffdenoise.engines.SRDSTargets`.
         context: neighboring slices that the first network sees.
         series: which series of a DICOM folder that holds several.
         axis: slice axis 0, 1 or 2; None: the one that slices were acquired along.
@@ -56,6 +57,7 @@ class TargetGeneration:
     network: nn.Module
     sampler: SRDSInferer | ConditionalMeanInferer
     show_noisy: bool = True
+    weigh: bool = False
     context: int = 4
     series: str | None = None
     axis: int | None = None
@@ -70,8 +72,8 @@ class TargetGeneration:
         # a tensor's repr leaves most of it out
         chosen = {k: v.tolist() if isinstance(v, torch.Tensor) else v for k, v in vars(self.sampler).items()}
         chosen.pop("batch_size")
-        told = (weights_digest(self.first_network), weights_digest(self.network), self.show_noisy, self.context)
-        return hashlib.sha256(repr((*told, sorted(chosen.items()))).encode()).hexdigest()
+        told = (weights_digest(self.first_network), weights_digest(self.network), self.show_noisy, self.weigh)
+        return hashlib.sha256(repr((*told, self.context, sorted(chosen.items()))).encode()).hexdigest()
 
     def run(self) -> None:
         """Make the targets that are missing.
@@ -90,7 +92,7 @@ class TargetGeneration:
                 ConditionedPair("recorrupted", show_noisy=self.show_noisy),
                 lambda done, total: display("slices", done, total),
             )
-            sample = SRDSTargets(self.network, inferer)
+            sample = SRDSTargets(self.network, inferer, self.weigh)
 
             def make(volume: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
                 return sample(condition_volumes([volume], self.first_network, first)[0])

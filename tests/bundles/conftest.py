@@ -50,7 +50,7 @@ def made(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
         if name == "targets_dir":
             bundle = BUNDLES[2]
             weights = {"bsn_checkpoint": find("bsn_checkpoint"), "ckpt_path": find("diffusion") / "model.pt"}
-            draws = {"sampler": "srds", "steps": 2}
+            draws = {"sampler": "srds", "steps": 2, "weigh": True}
             run(bundle.inference, "infer", "generating", dataset_dir=noisy, targets_dir=folder, **draws, **weights)
             return folder
         bundle = next(bundle for bundle in BUNDLES if bundle.name == name)

@@ -56,7 +56,7 @@ def test_ids_agree_between_the_programs() -> None:
     assert evaluate["state"] == inference["state"]
 
 
-@pytest.mark.parametrize("sampler", ["mean", "srds"])
+@pytest.mark.parametrize("sampler", ["srds", pytest.param("mean", marks=pytest.mark.slow)])
 def test_configuration_trains_as_the_package_does(sampler: str, made: Made, noisy: Path, tmp_path: Path) -> None:
     """What train.yaml puts together is what ``PairTraining`` puts together: the same weights, bit for bit."""
     override = {**TINY, "val_batch_size": 4, "draws": 2, "sampler": sampler, "steps": 2}
@@ -212,6 +212,7 @@ def test_generation_goes_on_and_is_the_same_in_parts(
             targets_dir=tmp_path,
             sampler="srds",
             steps=2,
+            weigh=True,
             rank=rank,
             world_size=2,
             **weights,
@@ -246,7 +247,7 @@ def test_two_processes_generate_what_one_does(
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     configs = str([str(BUNDLE.inference), str(BUNDLE.configs / "multi_gpu_generate.yaml")])
     flags = ["--dataset_dir", str(noisy), "--targets_dir", str(tmp_path / "t"), "--sampler", "srds"]
-    flags += ["--steps", "2"]
+    flags += ["--steps", "2", "--weigh", "True"]
     flags += [word for name, path in weights.items() for word in (f"--{name}", str(path))]
     command_line("generating", "--config_file", configs, *flags, cwd=tmp_path, launcher=launcher)
     one = {path.name: path for path in made("targets_dir").rglob("*.npy")}

@@ -72,6 +72,7 @@ def test_ckpt_export(bundle: Bundle, trace: bool, model: Path, tmp_path: Path) -
         torch.testing.assert_close(exported(image), network(image), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_onnx_export(bundle: Bundle, model: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")

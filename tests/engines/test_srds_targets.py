@@ -28,9 +28,11 @@ def test_no_spread_at_all_and_several_channels() -> None:
     assert both.shape == (1, 3, 3, 3)
 
 
-def test_an_untrained_model_gives_the_condition_in_the_units_of_the_volume() -> None:
+@pytest.mark.parametrize("weigh", [False, True])
+def test_an_untrained_model_gives_the_condition_in_the_units_of_the_volume(weigh: bool) -> None:
     sampler = SRDSInferer(DDIMScheduler(1000, prediction_type="v_prediction"), 2)
-    make = SRDSTargets(ConditionalDiffusion(channels=(4, 8), norm_num_groups=4), SRDSVolumeInferer(sampler))
+    network = ConditionalDiffusion(channels=(4, 8), norm_num_groups=4)
+    make = SRDSTargets(network, SRDSVolumeInferer(sampler), weigh)
     image = 500 + 200 * torch.rand(1, 8, 8, 3, generator=torch.Generator().manual_seed(0))
     target, weight = make({"image": image, "condition": image + 7, "scaling": AffineScaling(500.0, 200.0)})
     torch.testing.assert_close(target, image + 7, rtol=0, atol=1e-3)
