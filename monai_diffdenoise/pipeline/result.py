@@ -72,7 +72,7 @@ class Result:
         from monai_diffdenoise.pipeline.command import command_of
         from monai_diffdenoise.report.write_report import write_report
 
-        maps = {"share": self.share, "uncertainty": getattr(self, "uncertainty", None)}
+        maps = {"share": self.share, "uncertainty": self.uncertainty}
         known = {name: values for name, values in maps.items() if values is not None}
         noisy = self.noisy.as_tensor()
         write_report(
