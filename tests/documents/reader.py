@@ -35,7 +35,19 @@ _UNTRIED = {
     r"monai\.bundle (ckpt|onnx)_export": "tests/bundles exports every bundle",
     r"^diffdenoise demo": ".ci/run runs it",
     r"^diffdenoise label-app": "tests/apps runs it",
+    r"^diffdenoise view": "serves until Ctrl-C; tests/viewer opens its page in a browser",
+    r"^diffdenoise (fit|denoise .*--model)": "trains three stages; tests/cli and tests/pipeline do, on small volumes",
+    r"^diffdenoise export": "needs a trained model; tests/pipeline exports every network",
+    r"^docs/datasets/|/data/fastMRI|/data/M4Raw": "needs data sets that cannot be passed on; tests run the recipes",
+    r"^\.ci/refresh_niivue": "asks the npm registry",
+    r"^B=": "only names a folder",
     r"^python -m timeit": "prints a time",
+}
+_UNTRIED_PYTHON = {
+    "out_{name}": "scores what the chain of bundles made; a slow test of tests/bundles runs that",
+    "/data/": "needs data sets that cannot be passed on; tests/data reads files of their layout",
+    "student.": "needs an exported model; tests/pipeline runs exported networks",
+    "input(": "waits for a person; tests/viewer serves and stops",
 }
 
 
@@ -60,7 +72,9 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Do what a block says; whatever does not succeed raises."""
         if block.language == "python":
-            for name in re.findall(r'read_volume\("([^"]+)"\)', block.text):
+            if any(part in block.text for part in _UNTRIED_PYTHON):
+                return
+            for name in re.findall(r'(?:read_volume|denoise)\("([^"]+)"', block.text):
                 self._provide(name)
             exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
         else:
@@ -89,11 +103,12 @@ class Reader:
                 main(words)
             assert not end.value.code
             return
-        reads = {"denoise": (1,), "analyze": (1,), "evaluate": (1, 2)}[words[0]]
+        reads = {"analyze": (1,), "batch": (1,), "denoise": (1,), "evaluate": (1, 2)}[words[0]]
         for place, word in enumerate(words):
             if place in reads or words[place - 1] == "--mask":
                 self._provide(word)
-        assert main(words) == 0, words
+        # a check of a tiny result may fail
+        assert main(words) in ((0, 3) if "--strict" in words else (0,)), words
 
     def _bundle(self, program: str, flags: dict[str, str]) -> None:
         given: dict[str, Any] = {name.lstrip("-"): yaml.safe_load(value) for name, value in flags.items()}
@@ -126,7 +141,7 @@ class Reader:
             nib.save(nib.Nifti1Image(np.ones(like.shape, np.uint8), like.affine), path)
         elif name.endswith((".nii", ".nii.gz")):
             write_noisy(path)
-        elif name.startswith("/data/"):
+        elif name.startswith("/data/") or name == "IN_DIR":
             path.mkdir()
             write_noisy(path / "a.nii.gz")
         else:

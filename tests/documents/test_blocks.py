@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from monai_diffdenoise.pipeline.presets import PRESETS
+from monai_diffdenoise.pipeline.stage_presets import STAGE_PRESETS
 from tests.documents.blocks import DOCUMENTS, ROOT, Block, find_blocks
 from tests.documents.reader import Reader, untried
 
 _TRIED = {"bash", "python"}
 # console: commands that talk to a server; tests/apps does
-_UNSEEN = {"console", "{command-line}", "{eval-rst}", "{toctree}"}
+_UNSEEN = {"console", "{command-line}", "{eval-rst}", "{literalinclude}", "{toctree}"}
 BLOCKS = [block for document in DOCUMENTS for block in find_blocks(document)]
 ALONE = [block for block in BLOCKS if block.language in _TRIED and block.document.parents[1].parent != ROOT / "bundles"]
 QUICK = [block for block in ALONE if not re.search(r"python -m (?!monai_diffdenoise)", block.text)]
@@ -26,9 +27,10 @@ QUICK = [block for block in ALONE if not re.search(r"python -m (?!monai_diffdeno
 def reader(tmp_path: Path, make_series: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Reader:
     """In a folder of its own, with little patience: each preset stands for a few steps."""
     monkeypatch.chdir(tmp_path)
-    for presets in PRESETS.values():
-        for values in presets.values():
-            for name, value in {"iterations": 4, "channels": 4, "patch_size": 16, "batch_size": 2}.items():
+    later = {"diffusion_iterations": 4, "diffusion_channels": 8, "student_iterations": 4, "recorruptions": 1}
+    for values in [*(values for presets in PRESETS.values() for values in presets.values()), *STAGE_PRESETS.values()]:
+        for name, value in {"iterations": 4, "channels": 4, "patch_size": 16, "batch_size": 2, **later}.items():
+            if name in values:
                 monkeypatch.setitem(values, name, value)
     return Reader(tmp_path, make_series)
 
