@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import torch
@@ -19,6 +20,8 @@ PARITY = 1e-4
 
 # Odd and even, none a multiple of what networks pad to. The tensors of a trace hold no numbers, so they may be large.
 _TRACED = (45, 70, 57)
+# Every network that can be traced takes the sizes of its trace.
+_LARGEST = 71
 # Batch and sides; a side that is too small for the network becomes the smallest that it takes.
 _CHECKED = {2: ((1, 64, 64), (1, 37, 90), (3, 51, 40), (2, 1, 1)), 3: ((1, 24, 24, 24), (2, 19, 30, 25), (1, 1, 1, 1))}
 
@@ -52,11 +55,22 @@ def trace_any_size(network: nn.Module, in_channels: int, spatial_dims: int = 2) 
 
 
 def smallest_side(program: ExportedProgram) -> int:
-    """The least number of pixels that every axis of the image must have; 1 or more."""
+    """The least number of pixels that every axis of the image must have; 1 or more.
+
+    Raises:
+        InputError: none was found.
+    """
     image = next(node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs)
-    sides = [side.node.expr for side in image.meta["val"].shape[2:] if isinstance(side, torch.SymInt)]
-    lower = [int(program.range_constraints[side].lower) for side in sides if side in program.range_constraints]
-    return max([1, *lower])
+    _, channels, *sides = image.meta["val"].shape
+    ranges = [program.range_constraints.get(side.node.expr) for side in sides if isinstance(side, torch.SymInt)]
+    least = max([1, *(int(found.lower) for found in ranges if found is not None)])
+    copy = program.module()
+    # not all that a trace takes for granted is in its ranges: a padded side may have to be more than one period
+    for side in range(least, _LARGEST):
+        with contextlib.suppress(AssertionError, RuntimeError), torch.no_grad():
+            copy(torch.zeros(2, int(channels), *(side for _ in sides)))
+            return side
+    raise InputError(f"got a network whose traced copy takes no image of up to {_LARGEST} pixels a side; expected one")
 
 
 def _images(in_channels: int, spatial_dims: int, smallest: int) -> Iterator[torch.Tensor]:
