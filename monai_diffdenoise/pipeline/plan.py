@@ -177,7 +177,7 @@ def _with_noise(
         warnings=plan.warnings if noise.certain else (*plan.warnings, uncertain),
         noise=noise.to_json(),
         advice=advice,
-        fusion="bands" if bands else "local",
+        fusion="bands" if bands and noise.certain else "local",
         stabilizer=stabilizer,
         sigma=run_sigma(noise, simple if pairs.close else None),
         local_noise=pairs.close and noise.certain and noise.variation is not None and noise.variation.varies,
