@@ -42,11 +42,12 @@ def pad_to_multiple(image: torch.Tensor, multiple: int | list[int], mode: str = 
     Returns:
         (B, C, *S').
     """
+    steps = [multiple] * (image.dim() - 2) if isinstance(multiple, int) else multiple
     missing: list[int] = []
     # without a branch on the size and in the words of TorchScript, so that exported and scripted copies take any size
     for axis in range(image.dim() - 1, 1, -1):
         side = image.shape[axis]
-        step = multiple if isinstance(multiple, int) else multiple[axis - 2]
+        step = steps[axis - 2]
         missing += [0, step * ((side + step - 1) // step) - side]
     return F.pad(image, missing, mode)
 
