@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import re
 import runpy
@@ -41,7 +42,8 @@ _UNTRIED = {
     r"^docs/datasets/|/data/fastMRI|/data/M4Raw": "needs data sets that cannot be passed on; tests run the recipes",
     r"^\.ci/refresh_niivue": "asks the npm registry",
     r"^B=": "only names a folder",
-    r"^python -m timeit": "prints a time",
+    r"^python -m (timeit|pytest)": "prints a time; runs tests that .ci/run runs",
+    r"\$B/": "a slow test of tests/bundles runs the chain of bundles",
 }
 _UNTRIED_PYTHON = {
     "out_{name}": "scores what the chain of bundles made; a slow test of tests/bundles runs that",
@@ -125,7 +127,11 @@ class Reader:
 
     def _module(self, module: str, words: list[str]) -> None:
         if module.startswith(("benchmarks", "tests")):
+            assert importlib.util.find_spec(module), f"there is no {module}"
             flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+            if not flags:
+                # it may know no --help and start to work
+                return
             known = set(re.findall(r"--[\w-]+", _help(module, *words[:1] if words and words[0].isidentifier() else ())))
             assert flags <= known, f"{module} knows no {flags - known}"
         else:
