@@ -27,7 +27,16 @@ import torch
 from monai_diffdenoise.data.available_memory import available_memory
 from monai_diffdenoise.errors import InputError
 
-__all__ = ["allocate", "digest", "drop_pages", "memory_limit", "require_room", "runs", "scratch_folder"]
+__all__ = [
+    "allocate",
+    "digest",
+    "drop_pages",
+    "largest_in_memory",
+    "memory_limit",
+    "require_room",
+    "runs",
+    "scratch_folder",
+]
 
 # A run holds the noisy and the denoised image, a weight, and for a while a normalised copy.
 _ARRAYS = 4
@@ -70,14 +79,14 @@ def allocate(shape: Sequence[int], slice_axis: int = -1, dtype: torch.dtype = to
     if len(stored) == 4:
         stored.insert(1, stored.pop(slice_axis % 3 + 1))
     size = math.prod(stored) * dtype.itemsize
-    if size > 0 and _largest_in_memory() < size:
+    if size > 0 and largest_in_memory() < size:
         array = torch.frombuffer(_scratch(size), dtype=dtype).view(stored)
     else:
         array = torch.empty(stored, dtype=dtype)
     return array.movedim(1, slice_axis % 3 + 1) if len(stored) == 4 else array
 
 
-def _largest_in_memory() -> float:
+def largest_in_memory() -> float:
     """Bytes that an array may take in memory."""
     limit = _limit.get()
     return (available_memory() / 2 if limit is None else limit * 2**20) / _ARRAYS
@@ -92,7 +101,7 @@ def require_room(sizes: Sequence[int]) -> None:
     Raises:
         InputError: they do not fit.
     """
-    largest = _largest_in_memory()
+    largest = largest_in_memory()
     needed = sum(size for size in sizes if size > largest)
     if needed:
         _require_free(needed)

@@ -10,13 +10,15 @@ from typing import Any
 import torch
 
 from monai_diffdenoise.analysis import NoiseFamily
-from monai_diffdenoise.data.storage import drop_pages
+from monai_diffdenoise.data.storage import drop_pages, largest_in_memory
 from monai_diffdenoise.metrics.gates import NoiseLevel, as_slices
 
 __all__ = ["noise_level", "slice_sample"]
 
-# Half of 256 x 256 x 128: looked at in seconds.
-_VOXELS = 1 << 22
+# Half of 256 x 256 x 128: looked at in seconds. Where little memory is allowed, a run's worth of slices at least: what
+# the checks make of a sample takes some fifty times its numbers.
+_VOXELS, _FEWEST = 1 << 22, 1 << 17
+_BYTES = 200
 _MAGNITUDES = ("rician", "noncentral-chi")
 
 
@@ -47,14 +49,16 @@ def noise_level(noise: Mapping[str, Any] | None, sigma: float | None = None) -> 
     )
 
 
-def slice_sample(image: torch.Tensor, slice_axis: int, voxels: int = _VOXELS) -> torch.Tensor:
+def slice_sample(image: torch.Tensor, slice_axis: int, voxels: int | None = None) -> torch.Tensor:
     """Slices (N, H, W) of an image (C, *S), in memory: all of them, or of a large one evenly spread ones.
 
     Args:
         image: wherever it lies.
         slice_axis: spatial axis of the slices.
-        voxels: about how many are taken.
+        voxels: about how many are taken; None for as many as the memory allowed is good for.
     """
+    if voxels is None:
+        voxels = int(min(max(largest_in_memory() / _BYTES, _FEWEST), _VOXELS))
     plain = image.as_subclass(torch.Tensor)
     stack = plain[:, None] if plain.dim() == 3 else plain.movedim(1 + slice_axis % 3, 1)
     total = stack.shape[0] * stack.shape[1]

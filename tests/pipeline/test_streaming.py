@@ -150,17 +150,17 @@ def test_too_small_a_disk_is_told_at_once_in_one_line(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize(
-    # in float32 the volume takes 64 MB, more than the first may have; a training of the second has more by itself
+    # in float32 the volume takes 80 MB, more than the first may have; a training of the second has more by itself
     ("method", "limit"),
-    [("ns-n2n", 60 << 20), ("bsn", None)],
+    [("ns-n2n", 76 << 20), ("bsn", None)],
 )
 def test_memory_does_not_grow_with_the_number_of_slices(tmp_path: Path, method: str, limit: int | None) -> None:
-    few, many = (phantom_file(tmp_path / f"{n}.nii", (128, 128, n)) for n in (64, 1024))
+    few, many = (phantom_file(tmp_path / f"{n}.nii", (128, 128, n)) for n in (64, 1280))
     settings = [*SMALL, "--inference-batch=1", "--memory=0", f"--method={method}", "--augment-inference=False"]
     short = watch(["denoise", str(few), str(tmp_path / "few.nii"), *settings], exact=True)
     long = watch(["denoise", str(many), str(tmp_path / "many.nii"), *settings], limit=limit, exact=True)
     assert short.code == long.code == 0, long.errors
-    extra = 4 * 128 * 128 * (1024 - 64)
+    extra = 4 * 128 * 128 * (1280 - 64)
     assert long.anonymous - short.anonymous < 0.1 * extra
     assert (tmp_path / "many.nii").stat().st_size == many.stat().st_size
 
