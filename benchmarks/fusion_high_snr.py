@@ -87,7 +87,8 @@ def _run(name: str, case: cases.Case, settings: DenoiseSettings) -> Row:
     network = job.train()
     seen = job.plan
     bare = job.infer(network, torch.empty_like(job.work))
-    outputs = {"bare": bare, "fused": job.fuse(bare, bare.clone())[0]}
+    fused, put_back = job.fuse(bare, bare.clone())
+    outputs = {"bare": bare, "fused": fused}
     if job.noise.matched:
         job.noise.plan = replace(plan, local_noise=True)
         job.plan = replace(plan, noise_gain=0.0)
@@ -96,7 +97,7 @@ def _run(name: str, case: cases.Case, settings: DenoiseSettings) -> Row:
     for step, output in outputs.items():
         plain = output if job.stabilizer is None else restore(output.clone(), job.stabilizer, volume.slice_axis)
         row[step] = _psnr(plain, case)
-    row["unchanged"] = bool(harm(job, judge(job, network)))
+    row["unchanged"] = bool(harm(job, judge(job, network), put_back))
     row["written"] = row["input"] if row["unchanged"] else row["fused"]
     row["gain"] = job.plan.noise_gain
     row["certain"] = plan.noise is not None and plan.noise["certain"]

@@ -19,6 +19,9 @@ from monai_diffdenoise.transforms.block_noise import foreground_threshold
 
 __all__ = ["harm", "judge"]
 
+# What is left to gain then is less than a quarter of a decibel, and what is left to lose is not.
+_ALMOST_ALL = 0.95
+
 _FEWEST = 1000
 # How far sigma may be off: docs/noise_measurement.md.
 _CERTAIN, _UNCERTAIN = 0.1, 0.4
@@ -63,12 +66,13 @@ def judge(job: ZeroShot, how: nn.Module | Denoiser, fuse: bool | None = None) ->
         return None
 
 
-def harm(job: ZeroShot, verdict: Verdict | None) -> str:
+def harm(job: ZeroShot, verdict: Verdict | None, put_back: float | None = None) -> str:
     """Why the result must not be returned; empty when it may.
 
     Args:
         job: after its training, if there was one.
         verdict: of :func:`judge`.
+        put_back: mean share of what was removed that fusion put back; None without fusion.
     """
     after, before = job.scores.get("pair_error", 0.0), job.scores.get("input_error", math.inf)
     # fusion brings back what a blind-spot network did not see, and its pairs know nothing of that
@@ -77,6 +81,13 @@ def harm(job: ZeroShot, verdict: Verdict | None) -> str:
         return (
             f"the error against held-out noisy targets is {after:.3g} after denoising and {before:.3g} before, in "
             "units of the squared range"
+        )
+    noise = job.plan.noise
+    unsure = noise is not None and not noise["certain"] and (verdict is None or verdict.vote == "undecided")
+    if unsure and put_back is not None and put_back > _ALMOST_ALL:
+        return (
+            "the level of the noise could not be told from anatomy, nearly all that was removed was put back, and no "
+            "score shows a gain"
         )
     if verdict is None or verdict.vote != "worse":
         return ""

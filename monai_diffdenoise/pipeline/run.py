@@ -220,7 +220,7 @@ class _Run:
         if put_back is not None:
             scores["put_back"] = put_back
         scores["verdict"] = None if verdict is None else verdict.as_dict()
-        why = harm(job, verdict)
+        why = harm(job, verdict, put_back)
         denoised = self.denoised
         if why:
             denoised = stack.image.as_tensor()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -101,6 +102,26 @@ def test_the_error_against_noisy_targets_counts_where_it_speaks_of_the_result(
 def test_structure_alone_does_not_outvote_a_gain(votes: dict[str, str], harmful: bool) -> None:
     evidence = tuple(Evidence(name, 0.0, 1.0, vote, name) for name, vote in votes.items())
     assert bool(harm(job(0.1, distance=1), Verdict("worse", 0.01, evidence))) == harmful
+
+
+@pytest.mark.parametrize(
+    ("certain", "vote", "put_back", "harmful"),
+    [
+        (False, "undecided", 0.99, True),
+        (False, None, 0.99, True),
+        (False, "undecided", 0.9, False),
+        (False, "undecided", None, False),
+        (False, "better", 0.99, False),
+        (True, "undecided", 0.99, False),
+    ],
+)
+def test_with_uncertain_noise_and_nothing_to_gain_the_input_is_kept(
+    certain: bool, vote: str | None, put_back: float | None, harmful: bool
+) -> None:
+    made = job(0.1, distance=1)
+    made.plan = replace(made.plan, noise={**made.plan.noise, "certain": certain})
+    verdict = None if vote is None else Verdict(vote, 0.01, ())
+    assert bool(harm(made, verdict, put_back)) == harmful
 
 
 def test_a_run_that_does_harm_returns_its_input_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
