@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
+    # below docs/tutorials Sphinx puts its copies
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if not {"_build", "tutorials"} & set(path.parts)),
     *sorted((ROOT / "bundles").glob("*/docs/README.md")),
 ]
 
