@@ -12,11 +12,12 @@ from pathlib import Path
 __all__ = ["DOCUMENTS", "ROOT", "Block", "find_blocks"]
 
 ROOT = Path(__file__).resolve().parents[2]
+# Sphinx puts its pages and copies there.
+_MADE = {"_build", "tutorials"}
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    # below docs/tutorials Sphinx puts its copies
-    *sorted(path for path in (ROOT / "docs").rglob("*.md") if not {"_build", "tutorials"} & set(path.parts)),
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.relative_to(ROOT / "docs").parts[0] not in _MADE),
     *sorted((ROOT / "bundles").glob("*/docs/README.md")),
 ]
 
