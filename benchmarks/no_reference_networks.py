@@ -80,8 +80,8 @@ def _denoiser(job: ZeroShot, network: nn.Module, fused: bool) -> Callable[[torch
 
     def denoise(image: torch.Tensor) -> torch.Tensor:
         other = copy.copy(job)
-        other.image = image
-        output = other.infer(network)
-        return other.fuse(output)[0] if fused else output
+        other.work = image
+        output = other.infer(network, torch.empty_like(image))
+        return other.fuse(output, output)[0] if fused else output
 
     return denoise
