@@ -13,6 +13,7 @@ from monai_diffdenoise.engines.export import export_network
 from monai_diffdenoise.engines.flags import flag
 from monai_diffdenoise.engines.generate_targets import generate_targets
 from monai_diffdenoise.engines.guard import GradientGuard, TrainingDivergedError
+from monai_diffdenoise.engines.muon import Muon
 from monai_diffdenoise.engines.pair_training import PairTraining, TrainingOptions
 from monai_diffdenoise.engines.placement import place
 from monai_diffdenoise.engines.prepare import PreparePair
@@ -30,6 +31,7 @@ __all__ = [
     "AttachHandler",
     "BestWeights",
     "GradientGuard",
+    "Muon",
     "PairTraining",
     "PreparePair",
     "ProgressCallback",

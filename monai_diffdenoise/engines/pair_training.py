@@ -22,6 +22,7 @@ from monai_diffdenoise.engines.best import BestWeights
 from monai_diffdenoise.engines.checkpoint import AtomicCheckpoint
 from monai_diffdenoise.engines.ema import WeightAverage
 from monai_diffdenoise.engines.guard import GradientGuard
+from monai_diffdenoise.engines.muon import Muon
 from monai_diffdenoise.engines.progress import ProgressCallback, ReportProgress
 from monai_diffdenoise.engines.schedule import warmup_cosine
 from monai_diffdenoise.engines.trainer import make_evaluator, make_trainer
@@ -40,8 +41,8 @@ class TrainingOptions:
         epoch_length: steps from one validation and checkpoint to the next.
         batch_size: pairs a step.
         patch_size: side of the patches in pixels.
-        learning_rate: peak of the warmup-cosine schedule (AdamW).
-        weight_decay: AdamW's.
+        learning_rate: peak of the warmup-cosine schedule (:class:`Muon`).
+        weight_decay: decoupled.
         ema_decay: long-run decay of the averaged weights.
         validation_pairs: held-out patches a validation, each up to four times the area of a training patch.
         patience: validations without a new best before stopping; 0 never stops.
@@ -130,7 +131,7 @@ class PairTraining:
             max(options.validation_pairs // 4, 1),
         )
 
-        optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        optimizer = Muon(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
         schedule = warmup_cosine(optimizer, epochs * options.epoch_length)
         self.average = WeightAverage(network, options.ema_decay)
         self.guard = GradientGuard(network)
