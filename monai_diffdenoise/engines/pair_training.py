@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
@@ -16,6 +16,7 @@ from monai.handlers import LrScheduleHandler, ValidationHandler
 from monai.inferers import Inferer
 from monai.transforms import Transform
 from torch import nn
+from torch.optim import AdamW
 
 from monai_diffdenoise.data.pair_dataset import PairDataset, pair_loader
 from monai_diffdenoise.engines.best import BestWeights
@@ -41,7 +42,7 @@ class TrainingOptions:
         epoch_length: steps from one validation and checkpoint to the next.
         batch_size: pairs a step.
         patch_size: side of the patches in pixels.
-        learning_rate: peak of the warmup-cosine schedule (:class:`Muon`).
+        learning_rate: peak of the warmup-cosine schedule.
         weight_decay: decoupled.
         ema_decay: long-run decay of the averaged weights.
         validation_pairs: held-out patches a validation, each up to four times the area of a training patch.
@@ -50,6 +51,7 @@ class TrainingOptions:
         seed: of weights and pairs.
         amp: bfloat16 on a CUDA GPU.
         compile: ``torch.compile``.
+        optimizer: "muon" (:class:`~monai_diffdenoise.engines.Muon`) or "adamw".
     """
 
     iterations: int
@@ -65,6 +67,7 @@ class TrainingOptions:
     seed: int
     amp: bool
     compile: bool
+    optimizer: Literal["muon", "adamw"] = "muon"
 
 
 class PairTraining:
@@ -131,7 +134,8 @@ class PairTraining:
             max(options.validation_pairs // 4, 1),
         )
 
-        optimizer = Muon(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        make = {"muon": Muon, "adamw": AdamW}[options.optimizer]
+        optimizer = make(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
         schedule = warmup_cosine(optimizer, epochs * options.epoch_length)
         self.average = WeightAverage(network, options.ema_decay)
         self.guard = GradientGuard(network)

@@ -264,6 +264,7 @@ class ZeroShot:
             epoch_length=min(s.validate_every, int(s.iterations or 0)),
             batch_size=int(s.batch_size or 0),
             patch_size=min(int(s.patch_size or 0), largest),
+            optimizer=s.optimizer,
             learning_rate=float(s.learning_rate or 0),
             weight_decay=s.weight_decay,
             ema_decay=s.ema_decay,
