@@ -17,7 +17,7 @@ from benchmarks.networks import CANDIDATES, Residual
 from monai_diffdenoise.analysis import measure_noise
 from monai_diffdenoise.data import pair_loader
 from monai_diffdenoise.data.pair_dataset import PairDataset
-from monai_diffdenoise.engines import WeightAverage
+from monai_diffdenoise.engines import Muon, WeightAverage
 from monai_diffdenoise.inferers import VolumeSliceInferer, posterior_fusion
 from monai_diffdenoise.losses import WeightedLoss
 from monai_diffdenoise.transforms.pairing import Pairing
@@ -69,7 +69,7 @@ def denoise_by_training(
         seconds: CPU seconds of the training.
         seed: of weights and pairs.
         after: a random transform of the pair (masking), or None.
-        rate: peak learning rate of AdamW.
+        rate: peak learning rate.
         patch_size: side of the patches.
         batch_size: patches a step.
         wrap: how the network is run afterwards (test-time augmentation and the like).
@@ -84,7 +84,7 @@ def denoise_by_training(
     volumes = [{"image": noisy[c : c + 1], "scaling": scaling} for c, scaling in enumerate(scalings)]
     network = make_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average, loss = WeightAverage(network), WeightedLoss()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-5)
+    optimizer = Muon(network.parameters(), lr=rate, weight_decay=1e-5)
     draw: Any = RandPaird(pairing, part="all", patch_size=patch_size)
     if after is not None:
         from monai.transforms import Compose

@@ -21,6 +21,6 @@ def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
     pairing, _ = make_pairing("same", case.volume.slice_axis, context=context)
 
     def network() -> BlindStack:
-        return BlindStack(channels=8, context_channels=context, blind_spot=spot)
+        return BlindStack(channels=16, context_channels=context, blind_spot=spot)
 
-    return denoise_by_training(case, network, pairing, seconds, seed)
+    return denoise_by_training(case, network, pairing, seconds, seed, rate=1.2e-3)

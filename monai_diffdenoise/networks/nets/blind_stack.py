@@ -56,7 +56,7 @@ class BlindStack(nn.Module):
         spatial_dims: int = 2,
         in_channels: int = 1,
         out_channels: int = 1,
-        channels: int = 8,
+        channels: int = 16,
         context_channels: int = 0,
         levels: int = 3,
         blind_levels: int = 2,
