@@ -18,10 +18,8 @@ from tests.documents.blocks import ROOT
 _API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 PACKAGES = ["monai_diffdenoise", *re.findall(r"^\.\. automodule:: (\S+)", _API, re.MULTILINE)]
 # A summary that begins so says what is done; what comes back must be said as well. Others are what comes back.
-_DEEDS = set(
-    ["Average", "Check", "Choose", "Denoise", "Divide", "Estimate", "Go", "Judge", "Lint", "Load", "Look", "Make", "Measure", "Move", "Parse", "Plan", "Read", "Run"]
-)
-_DEEDS |= {"Score", "Train", "Write"}
+_DEEDS = {"Average", "Check", "Choose", "Denoise", "Divide", "Estimate", "Go", "Judge", "Lint", "Load", "Look", "Make"}
+_DEEDS |= {"Measure", "Move", "Parse", "Plan", "Read", "Run", "Score", "Train", "Write"}
 
 
 def public_names() -> dict[str, Any]:
