@@ -21,7 +21,7 @@ author = "monai-diffdenoise contributors"
 copyright = author
 release = monai_diffdenoise.__version__
 
-extensions = ["command_line", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions = ["command_line", "mathml", "public_names", "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 # Names of other projects become links where their inventories can be fetched. Builds without a network must not warn,
 # and neither must .ci/run, so it is asked for: DIFFDENOISE_INTERSPHINX=1 sphinx-build ...
 if os.environ.get("DIFFDENOISE_INTERSPHINX"):
@@ -45,6 +45,9 @@ nb_merge_streams = True
 
 html_theme = "furo"
 html_title = project
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["math.css"]
 
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3

@@ -53,7 +53,12 @@ def pad_to_multiple(image: torch.Tensor, multiple: int | list[int], mode: str = 
 
 
 def crop_to(padded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Undo :func:`pad_to_multiple`: cut (B, C, *S') behind the end of each axis to the sides of ``image``."""
+    """Undo :func:`pad_to_multiple`: cut (B, C, *S') behind the end of each axis to the sides of ``image``.
+
+    Args:
+        padded: what was padded, or made of it.
+        image: of the size to come back to.
+    """
     missing: list[int] = []
     for axis in range(image.dim() - 1, 1, -1):
         missing += [0, image.shape[axis] - padded.shape[axis]]
