@@ -74,7 +74,7 @@ def space_to_batch(image: torch.Tensor, period: int | Sequence[int]) -> torch.Te
         period: s of each axis, or one for all.
 
     Returns:
-        (B * prod(s), C, *(S / s)); the phases of one image lie one behind the other, the last axis fastest.
+        ``(B * prod(s), C, *(S / s))``; the phases of one image lie one behind the other, the last axis fastest.
 
     Raises:
         InputError: another number of axes, or a side that is no multiple.
@@ -98,7 +98,7 @@ def batch_to_space(phases: torch.Tensor, period: int | Sequence[int]) -> torch.T
     """The inverse of :func:`space_to_batch`.
 
     Args:
-        phases: (B * prod(s), C, *(S / s)).
+        phases: ``(B * prod(s), C, *(S / s))``.
         period: s of each axis, or one for all.
 
     Returns:
