@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
@@ -12,9 +14,16 @@ from sphinx.writers.html5 import HTML5Translator
 
 __all__ = ["setup"]
 
+# TeX takes single digits as arguments, this translator takes all digits that follow as one
+_DIGITS = re.compile(r"(\\[tdc]?frac)(\d)(\d)")
+
+
+def _mathml(tex: str, *, block: bool = False) -> str:
+    return tex2mathml(_DIGITS.sub(r"\1{\2}{\3}", tex), as_block=block)
+
 
 def _inline(self: HTML5Translator, node: nodes.math) -> None:
-    self.body.append(tex2mathml(node.astext()))
+    self.body.append(_mathml(node.astext()))
     raise nodes.SkipNode
 
 
@@ -22,7 +31,7 @@ def _block(self: HTML5Translator, node: nodes.math_block) -> None:
     number = ""
     if node["number"]:
         number = f'<span class="eqno">({get_node_equation_number(self, node)})</span>'
-    self.body.append(f'<div class="math">{number}{tex2mathml(node.astext(), as_block=True)}</div>')
+    self.body.append(f'<div class="math">{number}{_mathml(node.astext(), block=True)}</div>')
     raise nodes.SkipNode
 
 
