@@ -57,6 +57,9 @@ def _refuse_duplicates(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 def parse_config(path: Path) -> Any:
     """Parse a JSON or YAML file as plain data.
 
+    Returns:
+        dictionaries, lists and plain values.
+
     Raises:
         ValueError: not plain data, a key twice in a mapping, or no valid file of its kind.
     """
@@ -124,6 +127,10 @@ def _check_text(text: str) -> Iterator[str]:
 
 def lint_value(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
     """Check a parsed configuration.
+
+    Args:
+        value: as parsed.
+        where: the id of the value, for the messages.
 
     Yields:
         (id, what is wrong there).

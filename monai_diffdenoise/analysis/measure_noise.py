@@ -126,6 +126,9 @@ def measure_noise(
         repeats: whether C counts moments of one picture, so that their differences may be used.
         voxels: about how many of a large volume are looked at, in four slabs of next slices; some 24 slices at least.
 
+    Returns:
+        level, law, correlation, and whether they are certain.
+
     Raises:
         InputError: another number of axes, or an image without noise in it or too small to measure (under 32 pixels
             wide and without neighboring slices).

@@ -153,6 +153,9 @@ def fit_family(curve: NoiseCurve) -> NoiseFamily:
 
     Args:
         curve: measured.
+
+    Returns:
+        its name and parameters, and how much worse the others are.
     """
     chosen, certain = curve.trusted()
     mean, logs = curve.mean[chosen], np.log(np.maximum(curve.variance[chosen], np.finfo(np.float64).tiny))

@@ -43,7 +43,12 @@ class NoiseSpectrum:
         return self.autocorrelation.shape[0] // 2
 
     def lag(self, down: int, right: int) -> float:
-        """Correlation at a lag in pixels along the first and the second axis of the slice."""
+        """Correlation at a lag in pixels along the first and the second axis of the slice.
+
+        Args:
+            down: along the first axis, of either sign.
+            right: along the second axis, likewise.
+        """
         return float(self.autocorrelation[self.reach + down, self.reach + right])
 
     @property
@@ -106,6 +111,9 @@ def measure_spectrum(blocks: FlatBlocks, sigma: torch.Tensor, reach: int = _REAC
         blocks: from a field without anatomy.
         sigma: (M,) noise standard deviation of each block, which may depend on its brightness.
         reach: largest lag that is kept; at most half a block.
+
+    Returns:
+        the autocorrelation with its error.
     """
     field = (blocks.field / sigma.to(blocks.field)[:, None, None].clamp_min(1e-30)).double()
     side = field.shape[1]

@@ -107,6 +107,9 @@ def measure_slices(volume: torch.Tensor, axis: int = -1, distance: int = 1) -> S
         axis: along which the slices are stacked.
         distance: slices from one to its partner.
 
+    Returns:
+        what :func:`pairing_verdict` judges by.
+
     Raises:
         InputError: another number of axes, or an axis that the volume does not have.
     """

@@ -74,6 +74,9 @@ def write_parametric_map(
         overwrite: whether an existing output may be replaced.
         derivation: what was done, one line without patient data.
 
+    Returns:
+        what was written.
+
     Raises:
         InputError: highdicom is not installed, the volume has no place in space, or the values do not go with it.
     """

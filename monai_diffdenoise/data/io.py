@@ -96,6 +96,9 @@ def write_volume(
         keep_private: DICOM: keep the source's private attributes.
         derivation: DICOM: what was done, in one line without patient data, for the Derivation Description.
 
+    Returns:
+        the path, the number type, and how many voxels were clipped or restored.
+
     Raises:
         InputError: see :func:`check_output`; or the values or the source do not go with the format.
     """

@@ -57,6 +57,9 @@ def volume_from_array(
         affine: 4 x 4, voxel indices to RAS millimeters; default: the array's own (MetaTensor) or 1 mm voxels.
         slice_axis: spatial axis of the slices; default: guessed from shape and spacing.
 
+    Returns:
+        a volume whose image holds the values as float32.
+
     Raises:
         InputError: not 3 or 4 axes, an axis of length 0, or an affine of another shape.
     """

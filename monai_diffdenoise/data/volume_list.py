@@ -27,6 +27,9 @@ def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volu
     Args:
         path: image file, DICOM file, folder with one DICOM series, or ``phantom``.
         series: which series of a folder.
+
+    Returns:
+        the volume as read.
     """
     if str(path) == PHANTOM:
         volume = phantom_volume()

@@ -80,6 +80,7 @@ class BestWeights:
         return network
 
     def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold of this."""
         return {
             "score": self.score,
             "evaluation": self.evaluation,
@@ -90,6 +91,7 @@ class BestWeights:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
         self.score, self.evaluation, self.count = state["score"], state["evaluation"], state["count"]
         self.history, self.metrics = list(state["history"]), dict(state["metrics"])
         self.weights = state["weights"]

@@ -22,7 +22,12 @@ _PATTERN = "state_*.pt"
 
 
 def save_atomically(content: Mapping[str, Any], path: str | Path) -> None:
-    """``torch.save`` to a hidden file, flushed to the disk, then renamed: there is never half a file at ``path``."""
+    """``torch.save`` to a hidden file, flushed to the disk, then renamed: there is never half a file at ``path``.
+
+    Args:
+        content: plain types, tensors, and containers of them.
+        path: where; an existing file is replaced.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path, overwrite=True) as stream:
@@ -31,6 +36,10 @@ def save_atomically(content: Mapping[str, Any], path: str | Path) -> None:
 
 def load_weights(network: torch.nn.Module, path: str | Path) -> torch.nn.Module:
     """Load a plain state dict (``model.pt``) with ``weights_only=True`` and return the network.
+
+    Args:
+        network: it gets the weights.
+        path: of the file.
 
     Raises:
         InputError: when there is no such file, it is no state dict, or it fits another network.

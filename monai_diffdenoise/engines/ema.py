@@ -53,8 +53,10 @@ class WeightAverage:
             mine.copy_(theirs)
 
     def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold of this."""
         return {"network": self.network.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
         self.network.load_state_dict(state["network"])
         self.updates = int(state["updates"])

@@ -17,6 +17,9 @@ def flag(value: bool | int | str) -> bool:
     Args:
         value: True, False, 1, 0, or the text true, false, yes, no, on or off in any case.
 
+    Returns:
+        what was meant.
+
     Raises:
         InputError: anything else.
     """

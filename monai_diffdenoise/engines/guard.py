@@ -74,7 +74,9 @@ class GradientGuard:
             )
 
     def state_dict(self) -> dict[str, int]:
+        """What a checkpoint must hold of this."""
         return {"skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
         self.skipped = int(state["skipped"])

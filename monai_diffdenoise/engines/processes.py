@@ -74,6 +74,9 @@ def distribute(network: nn.Module, device: str | torch.device) -> DistributedDat
     Args:
         network: the network; save its own state, not the wrapper's, whose names start with ``module.``.
         device: from :func:`process_device`.
+
+    Returns:
+        the wrapped network.
     """
     device = torch.device(device)
     wrapped = DistributedDataParallel(place(network, device), device_ids=[device] if device.type == "cuda" else None)

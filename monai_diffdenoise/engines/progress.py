@@ -116,6 +116,11 @@ class ReportProgress:
             self.display.__exit__(None, None, None)
 
     def failed(self, engine: Engine, error: BaseException) -> None:
-        """Give the terminal back before the error goes on."""
+        """Give the terminal back before the error goes on.
+
+        Args:
+            engine: that failed.
+            error: with which.
+        """
         self.close()
         raise error

@@ -23,6 +23,9 @@ def warmup_cosine(optimizer: Optimizer, iterations: int, warmup: int = 50) -> La
         optimizer: whose learning rate is the peak.
         iterations: length of the run; the schedule is stepped once an iteration.
         warmup: iterations of the rise, cut to a tenth of a short run.
+
+    Raises:
+        InputError: no iteration, or a negative warmup.
     """
     if iterations < 1 or warmup < 0:
         raise InputError(f"got iterations={iterations} and warmup={warmup}; expected at least 1 and at least 0")

@@ -34,6 +34,9 @@ class FlipRotateMean(nn.Module):
         network: (B, C, *S) to (B, C', *S) for any size.
         rotate: also rotate, images of two dimensions only. None: where they have two dimensions and the network's
             ``blind`` offsets, if it tells them, stay the same when rows and columns change places.
+
+    Shape:
+        as the network, for any size: (B, C, *S) to (B, C', *S).
     """
 
     def __init__(self, network: Callable[[torch.Tensor], torch.Tensor], rotate: bool | None = None) -> None:

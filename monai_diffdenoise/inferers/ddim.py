@@ -129,6 +129,9 @@ def ddim_step(
         alphas_cumprod: (T,).
         prediction_type: what the network gives.
 
+    Returns:
+        the state at t_prev, of the shape of ``sample``.
+
     Raises:
         InputError: times that are not in this order or outside the schedule, or an unknown prediction type.
     """

@@ -89,7 +89,12 @@ class DiffusionPairInferer(Inferer):
         self.calls = 0
 
     def draw_times(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """(count,) times, each in another part of the range, in random order."""
+        """(count,) times, each in another part of the range, in random order.
+
+        Args:
+            count: how many.
+            generator: what they are drawn with.
+        """
         total, (low, high) = len(self.alphas_cumprod), self.times
         places = (torch.arange(count) + torch.rand(count, generator=generator)) / count
         drawn = ((low + (high - low) * places) * total).long().clamp(0, total - 1)
@@ -125,7 +130,9 @@ class DiffusionPairInferer(Inferer):
         return {"output": output, "expected": expected_output(start, noise, image, self.prediction_type), "snr": snr}
 
     def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold of this."""
         return {"calls": self.calls}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
         self.calls = int(state["calls"])

@@ -63,5 +63,10 @@ class DiffusionState:
         return torch.cat([first - self.offset, rest - (first if self.residual else self.offset)], dim=1) / self.scale
 
     def decode(self, state: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """The image (B, C, *S) of a state."""
+        """The image (B, C, *S) of a state.
+
+        Args:
+            state: (B, C, *S).
+            condition: as in :meth:`encode`.
+        """
         return self._base(condition, state.shape[1]) + self.scale * state

@@ -73,6 +73,9 @@ class ExactTiles(nn.Module):
         multiple: period of the network (product of its strides, phases): tiles start at multiples of it.
         batch_size: tiles a pass.
 
+    Shape:
+        as the network, for any size: (B, C, *S) to (B, C', *S).
+
     Raises:
         InputError: numbers out of range, or a tile not larger than its halos.
     """

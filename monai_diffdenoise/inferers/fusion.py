@@ -96,6 +96,9 @@ def posterior_fusion(
 
     Returns:
         the fused volume and a, both (X, Y, Z). Where c equals y, so does the result.
+
+    Raises:
+        InputError: shapes differ, or are not (X, Y, Z).
     """
     if noisy.shape != denoised.shape or noisy.dim() != 3:
         raise InputError(

@@ -30,6 +30,9 @@ class PixelShuffled(nn.Module):
         stride: in evaluation mode, for all axes or for each; 1 leaves the image as it is.
         training_stride: in training mode; the same when None.
 
+    Shape:
+        as the network, for any size: (B, C, *S) to (B, C', *S).
+
     Raises:
         InputError: a stride below 1.
     """

@@ -34,6 +34,9 @@ class RandomReplacing(nn.Module):
         seed: of the masks.
         batch_size: most images a pass of the network; repeats share passes.
 
+    Shape:
+        as the network, for any size: (B, C, *S) to (B, channels, *S).
+
     Raises:
         InputError: a number outside its range, or a first estimate with another number of channels.
     """

@@ -93,7 +93,13 @@ class VolumeSliceInferer(Inferer):
         network: Callable[..., torch.Tensor],
         scalings: list[AffineScaling] | None = None,
     ) -> torch.Tensor:
-        """Denoised minus noisy for one volume (C, X, Y, Z), in its units."""
+        """Denoised minus noisy for one volume (C, X, Y, Z), in its units.
+
+        Args:
+            volume: in any units.
+            network: 2D denoiser in normalised units.
+            scalings: one for each channel; measured on each channel when None.
+        """
         plain = volume.as_subclass(torch.Tensor)
         residual = torch.empty_like(plain, dtype=plain.dtype if plain.is_floating_point() else torch.float32)
         for channel, index, change in self._parts(plain, network, scalings):

@@ -171,7 +171,14 @@ class SRDSInferer(Inferer):
         return self.state.decode(mean, condition), self.state.scale * spread
 
     def draw(self, what: str, shape: Sequence[int], places: Sequence[int], pair: int) -> torch.Tensor:
-        """Noise (B, ...) for some places: the same for a place whatever it is drawn with."""
+        """Noise (B, ...) for some places: the same for a place whatever it is drawn with.
+
+        Args:
+            what: the noise is for, a name; other names give other noise.
+            shape: of the noise, (B, ...).
+            places: B of them, such as the indices of slices.
+            pair: number of the symmetric pair.
+        """
         drawn = []
         for place in places:
             generator = torch.Generator().manual_seed(derive_seed(self.seed, what, place, pair))

@@ -108,6 +108,9 @@ class VolumeInferer(Inferer):
 
         Returns:
             ``out``, in the volume's units.
+
+        Raises:
+            InputError: another number of axes or scalings.
         """
         plain = volume.as_subclass(torch.Tensor)
         if plain.dim() != 4:

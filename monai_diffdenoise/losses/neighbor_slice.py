@@ -42,6 +42,9 @@ class RegionalConsistencyLoss(nn.Module):
     r"""The two estimates agree where the slices match.
 
     .. math:: L_{RC} = \frac{\|W (f(y_i) - f(y_j))\|^2}{\sum W}
+
+    Shape:
+        ``estimate_i``, ``estimate_j`` (B, C, *S); ``weight`` (B, 1, *S).
     """
 
     def forward(self, estimate_i: torch.Tensor, estimate_j: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -54,6 +57,9 @@ class InterSliceContinuityLoss(nn.Module):
     .. math:: L_{IC} = \mathrm{mean}\,\left( f\left(\tfrac{y_i + y_j}{2}\right) - \tfrac{f(y_i) + f(y_j)}{2} \right)^2
 
     It stands in where nothing is matched, by a first-order expansion of f that is about equal at both slices.
+
+    Shape:
+        ``estimate_mean``, ``estimate_i``, ``estimate_j``: all (B, C, *S).
     """
 
     def forward(self, estimate_mean: torch.Tensor, estimate_i: torch.Tensor, estimate_j: torch.Tensor) -> torch.Tensor:

@@ -86,6 +86,9 @@ def probe_response(
             float32 shows; larger looks over kinks, such as those of medians and thresholds.
         generator: draws white noise; None takes one with seed 0.
 
+    Returns:
+        how the result changes with the noise, for :func:`~monai_diffdenoise.metrics.sure`.
+
     Raises:
         InputError: shapes differ, or a sigma, h or probe of 0.
     """

@@ -92,18 +92,39 @@ def default_data_range(reference: Array) -> float:
 
 
 def psnr(image: Array, reference: Array, data_range: float, mask: Array | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, 20 log10(data_range / rmse); infinite for identical images."""
+    """Peak signal-to-noise ratio in dB, 20 log10(data_range / rmse); infinite for identical images.
+
+    Args:
+        image: (C, *spatial).
+        reference: same shape, same units.
+        data_range: full range, in their units.
+        mask: where to look; None is everywhere.
+    """
     return _psnr(rmse(image, reference, mask=mask), data_range)
 
 
 def rmse(image: Array, reference: Array, data_range: float = 1.0, mask: Array | None = None) -> float:
-    """Root mean squared error as a fraction of ``data_range`` (1: in the image's units)."""
+    """Root mean squared error as a fraction of ``data_range`` (1: in the image's units).
+
+    Args:
+        image: (C, *spatial).
+        reference: same shape, same units.
+        data_range: what 1 stands for, in their units.
+        mask: where to look; None is everywhere.
+    """
     count, _, squares = _error_sums(image, reference, mask)
     return math.sqrt(squares / count) / require_range(data_range)
 
 
 def bias(image: Array, reference: Array, data_range: float = 1.0, mask: Array | None = None) -> float:
-    """Mean error, image minus reference, as a fraction of ``data_range`` (1: in the image's units)."""
+    """Mean error, image minus reference, as a fraction of ``data_range`` (1: in the image's units).
+
+    Args:
+        image: (C, *spatial).
+        reference: same shape, same units.
+        data_range: what 1 stands for, in their units.
+        mask: where to look; None is everywhere.
+    """
     count, total, _ = _error_sums(image, reference, mask)
     return total / count / require_range(data_range)
 
@@ -190,6 +211,9 @@ def reference_scores(
         data_range: full range in the image's units; None takes :func:`default_data_range` of the reference.
         mask: where to look; None is everywhere.
         slice_axis: spatial axis along which a volume's slices lie, see :func:`~monai_diffdenoise.metrics.ssim`.
+
+    Returns:
+        all scores, with the data range that they rest on.
 
     Raises:
         InputError: shapes differ, the mask is empty, values in it are not finite, or the range is not above 0.

@@ -117,6 +117,9 @@ def improves(
         significance: one-sided, above 0 and under 0.5.
         generator: draws a white probe.
 
+    Returns:
+        "better", "worse" or undecided, with the votes and a sentence.
+
     Raises:
         InputError: nothing to judge by, shapes differ, or a number out of its range.
     """

@@ -83,6 +83,13 @@ def weights_digest(network: nn.Module) -> str:
 def first_network(network: nn.Module, checkpoint: str | os.PathLike[str]) -> nn.Module:
     """Load what bundle bsn trained, ready to make conditions.
 
+    Args:
+        network: of the kind that was trained; it gets the weights.
+        checkpoint: its ``model.pt``.
+
+    Returns:
+        the network, in evaluation mode, without gradients.
+
     Raises:
         InputError: no such file, or the weights of another network.
     """
@@ -127,6 +134,9 @@ def prepare_conditions(
         batch_size: slices a pass of the first network.
         tile: largest side of what it sees at once, in pixels.
         seed: of the recorruption.
+
+    Returns:
+        the volumes with their conditions and targets, and how pairs are made of them.
 
     Raises:
         InputError: data that cannot be read, or that offer no such target.

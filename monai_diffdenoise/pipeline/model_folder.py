@@ -112,6 +112,9 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Args:
         folder: of a model, or the work folder of ``diffdenoise fit`` that has one in ``model``.
 
+    Returns:
+        the network with its weights, and what it needs to know of an image.
+
     Raises:
         InputError: there is no model, it is damaged, or it was made by another version.
     """

@@ -122,6 +122,9 @@ def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement
         settings: what the user asked for.
         noise: measured already; None measures it.
 
+    Returns:
+        each choice, with a sentence for it.
+
     Raises:
         InputError: when the volume cannot be denoised as asked; the sentence says why.
     """

@@ -274,6 +274,9 @@ def resolve(settings: DenoiseSettings, preset_of: str = "ns-n2n") -> DenoiseSett
         settings: what the user asked for.
         preset_of: whose preset, a key of ``PRESETS``; the plan's ``preset_of``.
 
+    Returns:
+        settings without a None that a preset fills in.
+
     Raises:
         InputError: for a value out of its range.
     """

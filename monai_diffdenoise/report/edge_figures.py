@@ -50,6 +50,9 @@ def edge_profile(noisy: torch.Tensor, denoised: torch.Tensor, *, axis: int = -1)
         noisy: (C, X, Y) or (C, X, Y, Z).
         denoised: same shape.
         axis: spatial axis of the slices.
+
+    Returns:
+        mean profiles before and after, or None.
     """
     one, two = as_slices(noisy, axis), as_slices(denoised, axis)
     step = 1 + len(one) // _SLICES

@@ -93,7 +93,12 @@ class ConditionedPair(Pairing):
         return np.array([[self.place(volume, k)[1]] for k in range(self.num_pairs(volume))]).reshape(-1, 1)
 
     def place(self, volume: torch.Tensor, index: int) -> tuple[int, int, int, int]:
-        """Of pair number ``index``: the slice, the target's slice, and the channels (time points) of both."""
+        """Of pair number ``index``: the slice, the target's slice, and the channels (time points) of both.
+
+        Args:
+            volume: (C, *S).
+            index: of the pair.
+        """
         times = self._times(volume)
         place, which = divmod(index, len(times))
         offset = 0
@@ -107,6 +112,12 @@ class ConditionedPair(Pairing):
         self, volume: torch.Tensor, start: int, stop: int, condition: torch.Tensor | None = None
     ) -> torch.Tensor:
         """What the model sees of slices ``start`` to ``stop`` of a volume of one channel.
+
+        Args:
+            volume: (1, *S).
+            start: the first slice.
+            stop: the slice after the last.
+            condition: of the volume, (C, *S).
 
         Returns:
             (stop - start, C_in, h, w).

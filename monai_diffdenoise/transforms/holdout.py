@@ -21,6 +21,13 @@ def held_out(count: int, every: int = 10) -> list[int]:
     """Which of some slices or strips are kept from training: every ``every``-th one.
 
     None of fewer than that, where one would be too large a part, nor when ``every`` is 0.
+
+    Args:
+        count: slices or strips.
+        every: one of so many is kept; 0 keeps none.
+
+    Raises:
+        InputError: ``every`` is negative or 1.
     """
     if every < 0 or every == 1:
         raise InputError(
@@ -80,6 +87,9 @@ def hold_out(targets: np.ndarray, size: Sequence[int], every: int = 10) -> Holdo
             :meth:`~monai_diffdenoise.transforms.Pairing.targets`.
         size: rows and columns of a slice.
         every: one slice or strip of so many; 0 keeps none.
+
+    Returns:
+        indices of both parts, and the strips where slices could not be divided.
     """
     everything = tuple(range(len(targets)))
     slices = np.unique(targets[:, -1])

@@ -86,6 +86,9 @@ def correlated_spot(autocorrelation: torch.Tensor, limit: float = 0.1) -> set[tu
         autocorrelation: correlation at lags -r to r along each axis, 1 in the middle, as
             :class:`~monai_diffdenoise.analysis.NoiseSpectrum` holds it.
         limit: correlations of at least this size count, above 0.
+
+    Raises:
+        InputError: an even number of lags along an axis, or a limit that is not above 0.
     """
     array = autocorrelation.detach().abs().cpu().numpy()
     if any(n % 2 == 0 for n in array.shape) or not limit > 0:

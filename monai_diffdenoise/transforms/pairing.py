@@ -42,7 +42,11 @@ class Pairing(Transform, ABC):
         self.axis, self.distance = axis, distance
 
     def stack(self, volume: torch.Tensor) -> torch.Tensor:
-        """The volume (C, *S) as slices (D, C, h, w), a view."""
+        """The volume (C, *S) as slices (D, C, h, w), a view.
+
+        Raises:
+            InputError: not (C, X, Y, Z).
+        """
         if volume.dim() != 4:
             raise InputError(
                 f"got a volume of shape {tuple(volume.shape)}; expected (C, X, Y, Z): slices are paired in 3D volumes"
@@ -132,6 +136,10 @@ class SliceBlindPair(Pairing):
 
     def neighbors(self, depth: int, index: int) -> list[int]:
         """Indices of the neighbors in a stack; a missing one gives way to its mirror image, else to a nearer one.
+
+        Args:
+            depth: slices of the stack.
+            index: of the slice whose neighbors are asked for.
 
         Raises:
             InputError: when the stack has none that could stand in.

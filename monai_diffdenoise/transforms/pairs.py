@@ -67,7 +67,12 @@ class RandPaird(MapTransform, Randomizable):
         self._holdouts: dict[tuple[int, ...], Holdout] = {}
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandPaird:
-        """Set MONAI's random state, here and in ``after``."""
+        """Set MONAI's random state, here and in ``after``.
+
+        Args:
+            seed: of a new state.
+            state: a state to go on with, in place of a seed.
+        """
         Randomizable.set_random_state(self, seed, state)
         after: Any = self.after
         if isinstance(after, Randomizable):

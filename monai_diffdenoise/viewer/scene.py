@@ -100,6 +100,9 @@ def load_scene(
         residual: also show the first volume minus the second one: what was removed.
         options: how to read them all.
 
+    Returns:
+        all that the page needs.
+
     Raises:
         InputError: too many or too few, an image that cannot be read, or no residual between these two.
     """

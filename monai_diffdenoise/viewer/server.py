@@ -138,7 +138,12 @@ class ViewerServer(ThreadingHTTPServer):
         return _Content("application/octet-stream", file.size, file)
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        """Stay silent about browsers that hang up in the middle of an answer; anything else is a fault of ours."""
+        """Stay silent about browsers that hang up in the middle of an answer; anything else is a fault of ours.
+
+        Args:
+            request: that failed.
+            client_address: whose it was.
+        """
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

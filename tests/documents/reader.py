@@ -25,12 +25,12 @@ import yaml
 
 from monai_diffdenoise.cli.main import main
 from tests.bundles.kit import TINY, write_noisy
-from tests.documents.blocks import ROOT, Block
+from tests.documents.blocks import ROOT, Block, find_blocks
 
 __all__ = ["Reader", "untried"]
 
 _UNTRIED = {
-    r"^pip install|^python -m venv": ".ci/run installs the project in new environments",
+    r"^pip (install|download|wheel)|^python -m venv|^cp ": ".ci/run installs the project in new environments",
     r"^pytest|^\.ci/run|^ruff|^mypy|^sphinx-build|^git ": "what .ci/run is made of",
     r"^torchrun": "tests/bundles trains in two processes",
     r"monai\.bundle (ckpt|onnx)_export": "tests/bundles exports every bundle",
@@ -50,6 +50,7 @@ _UNTRIED_PYTHON = {
     "/data/": "needs data sets that cannot be passed on; tests/data reads files of their layout",
     "student.": "needs an exported model; tests/pipeline runs exported networks",
     "input(": "waits for a person; tests/viewer serves and stops",
+    "DICOMwebClient": "talks to a server; tests/apps stores in one",
 }
 
 
@@ -76,13 +77,20 @@ class Reader:
         if block.language == "python":
             if any(part in block.text for part in _UNTRIED_PYTHON):
                 return
-            for name in re.findall(r'(?:read_volume|denoise)\("([^"]+)"', block.text):
+            for name in re.findall(r'(?:read_volume|denoise|Path)\("([^"]+)"', block.text):
                 self._provide(name)
             exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
         else:
+            self._write_configurations(block.document)
             for words in block.commands:
                 if untried(words) is None:
                     self._type([word.replace("PATH", str(self._bundle_of(block))) for word in words])
+
+    def _write_configurations(self, document: Path) -> None:
+        """The configurations of a page, whose first lines name them."""
+        for block in find_blocks(document):
+            if block.language == "yaml":
+                Path(self.folder, block.text.partition("\n")[0].lstrip("# ")).write_text(block.text, encoding="utf-8")
 
     def _bundle_of(self, block: Block) -> Path:
         return self.folder / "bundles" / block.document.parents[1].name
@@ -120,9 +128,9 @@ class Reader:
         files = given.pop("config_file")
         root = Path(files if isinstance(files, str) else files[0]).parents[1].resolve()
         tiny = TINY if program == "training" else {"device": "cpu"}
-        if program == "training" and Path(str(given.get("output_dir"))).exists():
-            # variants of a training; what follows uses the first one's weights
-            given["output_dir"] += f"_{len(list(self.folder.rglob('model.pt')))}"
+        if program in ("training", "denoising") and Path(str(given.get("output_dir"))).exists():
+            # variants; what follows uses the first one's
+            given["output_dir"] += f"_{len(list(self.folder.rglob('*')))}"
         monai.bundle.run(run_id=program, config_file=files, bundle_root=str(root), **{**tiny, **given})
 
     def _module(self, module: str, words: list[str]) -> None:
@@ -147,9 +155,14 @@ class Reader:
             nib.save(nib.Nifti1Image(np.ones(like.shape, np.uint8), like.affine), path)
         elif name.endswith((".nii", ".nii.gz")):
             write_noisy(path)
+            if "4d" in name:
+                once = nib.load(path)
+                nib.save(nib.Nifti1Image(np.stack([once.get_fdata()] * 3, -1).astype(np.int16), once.affine), path)
         elif name.startswith("/data/") or name == "IN_DIR":
             path.mkdir()
             write_noisy(path / "a.nii.gz")
+        elif path.suffix:
+            raise AssertionError(f"nobody provides {name}")
         else:
             self.make_series(str(path.relative_to(self.folder)), slices=8, shape=(32, 32))
         return str(path)

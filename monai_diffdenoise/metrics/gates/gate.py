@@ -96,7 +96,12 @@ class NoiseLevel:
         return self.at(brightness).to(brightness).clamp_min(_LEAST * self.sigma)
 
     def lag(self, down: int, right: int) -> float:
-        """Correlation at a lag in pixels; 0 beyond what was measured."""
+        """Correlation at a lag in pixels; 0 beyond what was measured.
+
+        Args:
+            down: along the first axis of the slice, of either sign.
+            right: along the second axis, likewise.
+        """
         if self.correlation is None:
             return 0.0
         reach = self.correlation.shape[0] // 2
@@ -110,6 +115,10 @@ class NoiseLevel:
 
 def as_slices(image: torch.Tensor, axis: int = -1) -> torch.Tensor:
     """(C, X, Y) or (C, X, Y, Z) to slices (N, H, W), float32.
+
+    Args:
+        image: with 2 or 3 spatial axes.
+        axis: spatial axis of the slices.
 
     Raises:
         InputError: another number of axes.

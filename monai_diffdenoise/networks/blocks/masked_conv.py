@@ -32,8 +32,8 @@ def spot_offsets(spot: int | Sequence[int], shape: Shape = "square", spatial_dim
 
     Args:
         spot: odd sizes in pixels, of all axes or of each.
-        shape: "square": all offsets within the sizes. "diamond": those with |a| / r_a + |b| / r_b <= 1, where r is half
-            of the size, rounded down.
+        shape: "square": all offsets within the sizes. "diamond": those with ``|a| / r_a + |b| / r_b <= 1``, where r is
+            half of the size, rounded down.
         spatial_dims: 2 or 3.
 
     Raises:

@@ -53,7 +53,12 @@ def pad_to_multiple(image: torch.Tensor, multiple: int | list[int], mode: str = 
 
 
 def crop_to(padded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Undo :func:`pad_to_multiple`: cut (B, C, *S') behind the end of each axis to the sides of ``image``."""
+    """Undo :func:`pad_to_multiple`: cut (B, C, *S') behind the end of each axis to the sides of ``image``.
+
+    Args:
+        padded: what was padded, or made of it.
+        image: of the size to come back to.
+    """
     missing: list[int] = []
     for axis in range(image.dim() - 1, 1, -1):
         missing += [0, image.shape[axis] - padded.shape[axis]]
@@ -69,7 +74,7 @@ def space_to_batch(image: torch.Tensor, period: int | Sequence[int]) -> torch.Te
         period: s of each axis, or one for all.
 
     Returns:
-        (B * prod(s), C, *(S / s)); the phases of one image lie one behind the other, the last axis fastest.
+        ``(B * prod(s), C, *(S / s))``; the phases of one image lie one behind the other, the last axis fastest.
 
     Raises:
         InputError: another number of axes, or a side that is no multiple.
@@ -93,7 +98,7 @@ def batch_to_space(phases: torch.Tensor, period: int | Sequence[int]) -> torch.T
     """The inverse of :func:`space_to_batch`.
 
     Args:
-        phases: (B * prod(s), C, *(S / s)).
+        phases: ``(B * prod(s), C, *(S / s))``.
         period: s of each axis, or one for all.
 
     Returns:

@@ -147,7 +147,12 @@ class RandNoised(MapTransform, Randomizable):
         self.rand_noise = RandNoise(noise, level, prob, seed, shared_channels, options)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandNoised:
-        """Set MONAI's random state."""
+        """Set MONAI's random state.
+
+        Args:
+            seed: of a new state.
+            state: a state to go on with, in place of a seed.
+        """
         self.rand_noise.set_random_state(seed, state)
         return self
 
