@@ -1,0 +1,36 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Patch-based denoising (UINTA) of ITK, slice by slice: in three dimensions a crop takes hours."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.cases import Case
+from benchmarks.quality.peers import by_slice, denoise_channels, require
+
+LABEL = "ITK patch-based 2D (true sigma)"
+PACKAGES = ("SimpleITK",)
+
+
+def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
+    """Defaults, but for what depends on the range of the image: the first width of the kernel, and the noise model."""
+    itk = require("SimpleITK")
+    itk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+    def work(image: np.ndarray, sigma: float, scale: float) -> np.ndarray:
+        # its defaults are made for images of 0 to 255
+        smoother = itk.PatchBasedDenoisingImageFilter()
+        smoother.KernelBandwidthEstimationOn()
+        smoother.SetKernelBandwidthSigma(255.0 * sigma)
+        smoother.SetNoiseModel(smoother.GAUSSIAN)
+        smoother.SetNoiseSigma(255.0 * sigma)
+
+        def plane(values: np.ndarray) -> np.ndarray:
+            found: np.ndarray = itk.GetArrayFromImage(smoother.Execute(itk.GetImageFromArray(255.0 * values)))
+            return found / 255.0
+
+        return by_slice(image, case.volume.slice_axis, plane)
+
+    return {"": denoise_channels(case, work)}
