@@ -59,7 +59,7 @@ def samplers(size: int, steps: int, device: torch.device) -> dict[str, Callable[
             theirs.sample(sign * noise, network.body, scheduler, conditioning=condition, mode="concat", verbose=False)
             for sign in (1, -1)
         ]
-        return (ends[0] + ends[1]) / 2
+        return torch.stack([end for end in ends if isinstance(end, torch.Tensor)]).mean(0)
 
     def plain() -> torch.Tensor:
         ends = []

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,10 @@ def _key(row: Row) -> tuple[Any, ...]:
 def _tasks(options: argparse.Namespace) -> Iterator[tuple[str, str, Callable[[int], Iterator[Row]]]]:
     for name, folder in (("PUCA", options.puca), ("NAFNet", options.nafnet)):
         for task in ("training step", "inference"):
-            yield name, task, lambda threads, n=name, f=folder, t=task: _network(options, n, f, t, threads)
+            yield name, task, partial(_network, options, name, folder, task)
     for task in ("training step", "inference"):
-        yield "LG-BPN", task, lambda threads, t=task: _lgbpn(options, t, threads)
-    yield "sampling", f"{options.steps} steps", lambda threads: _sampling(options, threads)
+        yield "LG-BPN", task, partial(_lgbpn, options, task)
+    yield "sampling", f"{options.steps} steps", partial(_sampling, options)
 
 
 def _network(options: argparse.Namespace, name: str, folder: Path | None, task: str, threads: int) -> Iterator[Row]:
@@ -96,8 +97,8 @@ def _network(options: argparse.Namespace, name: str, folder: Path | None, task: 
     from monai_diffdenoise.networks import PUCA, NAFNet
 
     if folder is None:
-        channels = options.channels
-        networks = {"ours": PUCA(channels=channels) if name == "PUCA" else NAFNet(channels=channels)}
+        kinds: dict[str, Callable[..., Any]] = {"PUCA": PUCA, "NAFNet": NAFNet}
+        networks = {"ours": kinds[name](channels=options.channels)}
     else:
         networks = public._networks(name, folder, options.channels)
     works = {who: public._work(network, task, options.patch) for who, network in networks.items()}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def phantom_case(
 
 _KINDS = ("gaussian", "poisson", "gamma", "correlated", "rician", "varying")
 
-CASES = {
+CASES: dict[str, Callable[..., Case]] = {
     f"B_icbm152_crop_{kind}_{level}": partial(known_case, kind=kind, strength=level, **ICBM_CROP)
     for kind in _KINDS
     for level in (0.05, 0.1)

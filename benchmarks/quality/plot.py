@@ -39,7 +39,8 @@ def plot_family(found: list[Entry], name: str, path: Path) -> None:
     for group, (label, color, marker) in _GROUPS.items():
         here = [(cpu, gain) for _, cpu, gain, of in points if of == group]
         if here:
-            axes.scatter(*zip(*here, strict=True), c=color, marker=marker, s=60, label=label, zorder=3)
+            seconds, over = zip(*here, strict=True)
+            axes.scatter(seconds, over, c=color, marker=marker, s=60, label=label, zorder=3)
     for number, (_, cpu, gain, _) in enumerate(points, 1):
         axes.annotate(str(number), (cpu, gain), textcoords="offset points", xytext=(5, 4), fontsize=8)
     axes.axhline(0.0, color="0.6", linewidth=1)

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=Path, nargs="+", help="files of rows; default rows.jsonl in --out")
     parser.add_argument("--docs", type=Path, help="folder of the documents, for quality.md and its figures")
     options = parser.parse_args(arguments)
-    rows = {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for path in options.rows or [options.out / "rows.jsonl"]:
         rows |= {row_key(row): row for row in read_rows(path, row_key)}
     options.out.mkdir(parents=True, exist_ok=True)

@@ -93,8 +93,7 @@ def _work(data: Path | None, name: str, method: str, seed: int, seconds: float) 
     from monai_diffdenoise.errors import InputError
 
     torch.set_num_threads(1)
-    load_case: Any = CASES[name]
-    case = load_case(data, seed)
+    case = CASES[name](data, seed)
     module = load_method(method)
     reset_peak()
     clock, cpu = time.perf_counter(), time.process_time()

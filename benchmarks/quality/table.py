@@ -148,7 +148,8 @@ def not_run(rows: Iterable[Row]) -> str:
     for row in rows:
         reason = row.get("refused") or row.get("error")
         if reason:
-            why.setdefault((row.get("label", row["method"]), reason), []).append(row["case"])
+            label: str = row.get("label") or row["method"]
+            why.setdefault((label, str(reason)), []).append(row["case"])
     body = [[label, reason, ", ".join(dict.fromkeys(cases))] for (label, reason), cases in why.items()]
     return "\n".join(markdown_table(["method", "why", "cases"], body)) + "\n" if body else ""
 

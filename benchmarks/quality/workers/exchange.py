@@ -42,5 +42,6 @@ def serve(work: Work, packages: Sequence[str]) -> None:
         "versions": {name: version(name) for name in packages},
     }
     # "" is no name of a file in an archive
-    np.savez(folder / "output.npz", **{f"={name}": output for name, output in outputs.items()})
+    named: dict[str, Any] = {f"={name}": output for name, output in outputs.items()}
+    np.savez(folder / "output.npz", **named)
     (folder / "cost.json").write_text(json.dumps(cost))
