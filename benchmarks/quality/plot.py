@@ -13,7 +13,7 @@ __all__ = ["plot_family"]
 # Okabe and Ito's colors and a shape of its own for each group: told apart without color, too.
 _GROUPS = {
     "ours": ("diffdenoise, all defaults, told nothing", "#D55E00", "*"),
-    "blind": ("others, told nothing", "#0072B2", "o"),
+    "blind": ("others and bare networks, told nothing", "#0072B2", "o"),
     "told": ("others, told what no user knows", "#000000", "^"),
 }
 
@@ -48,8 +48,8 @@ def plot_family(found: list[Entry], name: str, path: Path) -> None:
     axes.set_title(f"{name}: mean of {cases} case{'s' if cases > 1 else ''}")
     axes.grid(alpha=0.3)
     axes.legend(loc="best", fontsize=8)
-    names = "\n".join(f"{number}  {label}" for number, (label, *_) in enumerate(points, 1))
-    axes.text(1.02, 1.0, names, transform=axes.transAxes, va="top", fontsize=8)
+    names = "\n".join(f"{number:>2}  {label}" for number, (label, *_) in enumerate(points, 1))
+    axes.text(1.02, 1.0, names, transform=axes.transAxes, va="top", fontsize=8, family="monospace")
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 

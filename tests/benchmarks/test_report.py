@@ -108,6 +108,6 @@ def test_documents_and_figures_come_from_the_rows(rows: list[dict[str, Any]], tm
     shown = re.findall(r"\]\((.*?\.svg)\)", page)
     assert shown == ["quality_B_clean.svg", "quality_A.svg"]
     figure = (tmp_path / "docs" / shown[0]).read_text()
-    assert "1  BM4D (true sigma, white)" in figure and "others, told nothing" in figure
+    assert "1  BM4D (true sigma, white)" in figure and "told what no user knows" in figure
     assert figure == (tmp_path / shown[0]).read_text()
     assert (tmp_path / "short.md").read_text().count("\n") == 7
