@@ -176,7 +176,8 @@ def run_peer(name: str, case: Any, timeout: float | None = None, **settings: obj
         )
         spent = time.perf_counter() - start
         if done.returncode:
-            raise RuntimeError((done.stderr.strip().splitlines() or [f"{name}: exit code {done.returncode}"])[-1])
+            # pydantic tells what is wrong in the lines before the last
+            raise RuntimeError("; ".join(done.stderr.strip().splitlines()[-4:]) or f"exit code {done.returncode}")
         cost = json.loads(Path(folder, "cost.json").read_text())
         with np.load(Path(folder, "output.npz")) as found:
             outputs = {key[1:]: torch.from_numpy(found[key].reshape(case.volume.image.shape)) for key in found.files}

@@ -43,8 +43,9 @@ def denoise(
         experiment_name="peer",
         data_type="array",
         axes="SYX",
-        # its examples have 64; it cannot split off patches for validation where a slice holds only one
-        patch_size=[64 if min(padded.shape[1:]) >= 128 else min(32, *padded.shape[1:])] * 2,
+        # Its examples have 64. It cannot split off patches for validation where one fits into a slice, and hides no
+        # pixel in smaller ones than 32.
+        patch_size=[64 if min(padded.shape[1:]) >= 128 else 32] * 2,
         batch_size=_BATCH,
         num_epochs=epochs,
         num_workers=0,
