@@ -19,6 +19,7 @@ __all__ = [
     "by_slice",
     "denoise_channels",
     "estimated_sigma",
+    "need_volume",
     "noise_spectrum",
     "require",
     "run_bm3d",
@@ -78,6 +79,17 @@ def series(case: Case) -> np.ndarray:
     if channels.shape[0] < 5:
         raise MissingPeerError(f"for series of volumes; the case has {channels.shape[0]}")
     return np.ascontiguousarray(np.moveaxis(channels, 0, -1))
+
+
+def need_volume(case: Case) -> None:
+    """For filters in three dimensions that do not run on one slice.
+
+    Raises:
+        MissingPeerError: the case has fewer than three slices.
+    """
+    slices = spatial_channels(case).shape[1 + case.volume.slice_axis]
+    if slices < 3:
+        raise MissingPeerError(f"for volumes; the case has {slices} slice{'s' if slices > 1 else ''}")
 
 
 def by_slice(image: np.ndarray, axis: int, work: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -56,6 +56,13 @@ def test_series_methods_refuse_a_single_volume_and_say_why() -> None:
         load_method("dipy_mppca").run(small_case(), 0.0, 0)
 
 
+@pytest.mark.parametrize("name", ["dipy_nlm", "dipy_ascm_told"])
+def test_filters_for_volumes_refuse_a_slice(name: str) -> None:
+    case = phantom_case(None, 0, kind="gaussian", strength=0.1, shape=(16, 16, 1))
+    with pytest.raises(MissingPeerError, match="the case has 1 slice$"):
+        load_method(name).run(case, 0.0, 0)
+
+
 def test_phantoms_need_no_data_and_have_six_kinds_at_two_levels() -> None:
     assert sum(name.startswith("P_phantom_") for name in CASES) == 12
     assert sum(name.startswith("B_icbm152_crop_") for name in CASES) == 12

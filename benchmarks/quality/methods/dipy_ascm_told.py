@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.cases import Case
-from benchmarks.quality.peers import denoise_channels, require
+from benchmarks.quality.peers import denoise_channels, need_volume, require
 
 LABEL = "dipy ASCM 3D (true sigma, additive)"
 PACKAGES = ("dipy",)
@@ -16,6 +16,7 @@ PACKAGES = ("dipy",)
 
 def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
     """The patches of its example."""
+    need_volume(case)
     means = require("dipy.denoise.nlmeans")
     soft = require("dipy.denoise.adaptive_soft_matching").adaptive_soft_matching
 

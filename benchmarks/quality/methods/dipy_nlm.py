@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.cases import Case
-from benchmarks.quality.peers import denoise_channels, require
+from benchmarks.quality.peers import denoise_channels, need_volume, require
 
 LABEL = "dipy NLM 3D (defaults)"
 PACKAGES = ("dipy",)
@@ -16,6 +16,7 @@ PACKAGES = ("dipy",)
 
 def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
     """All defaults, for noise of Rician distribution; sigma by dipy."""
+    need_volume(case)
     means = require("dipy.denoise.nlmeans")
     estimate = require("dipy.denoise.noise_estimate").estimate_sigma
 
