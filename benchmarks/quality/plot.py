@@ -13,7 +13,8 @@ __all__ = ["plot_family"]
 # Okabe and Ito's colors and a shape of its own for each group: told apart without color, too.
 _GROUPS = {
     "ours": ("diffdenoise, all defaults, told nothing", "#D55E00", "*"),
-    "blind": ("others and bare networks, told nothing", "#0072B2", "o"),
+    "bare": ("bare networks of the package, told nothing", "#009E73", "s"),
+    "blind": ("others, told nothing", "#0072B2", "o"),
     "told": ("others, told what no user knows", "#000000", "^"),
 }
 

@@ -59,7 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
 def write_report(rows: list[dict[str, Any]], out: Path) -> str:
     """Write table.md, short.md and the figures; returns the long table."""
     found = entries(rows)
-    text = "\n".join([*_about(rows), "", _LEGEND, "", long_form(found), "Not run:", "", not_run(rows)])
+    missing = not_run(rows)
+    text = "\n".join(
+        [*_about(rows), "", _LEGEND, "", long_form(found), *(["Not run:", "", missing] if missing else [])]
+    )
     (out / "table.md").write_text(text)
     (out / "short.md").write_text(short_form(found, "B_"))
     _figures(rows, out)

@@ -26,6 +26,10 @@ _LONG = {
 }
 
 
+_BARE = ("blind_stack", "lgbpn", "n2v", "n2v_structured", "puca", "puca_context")
+"""Networks of the package or of MONAI, trained by the benchmark itself: neither the product nor another's."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """Mean over the seeds of one method, one variant of its output, on one case.
@@ -48,9 +52,11 @@ class Entry:
 
     @property
     def group(self) -> str:
-        """One of "ours", "told" (what no user knows) and "blind"."""
+        """One of "ours", "bare", "told" (what no user knows) and "blind"."""
         if self.label.startswith("diffdenoise"):
             return "ours"
+        if self.method in _BARE:
+            return "bare"
         return "told" if "true " in self.label or "told" in self.label else "blind"
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.quality.methods import METHODS
 from benchmarks.quality.plot import _points
 from benchmarks.quality.report import main
-from benchmarks.quality.table import entries, family, gains, long_form, short_form, standing
+from benchmarks.quality.table import _BARE, entries, family, gains, long_form, short_form, standing
 
 CASES = ("B_clean_gaussian_0.05", "B_clean_gaussian_0.1", "A_ct")
 
@@ -81,6 +82,16 @@ def test_standing_separates_what_was_told(rows: list[dict[str, Any]]) -> None:
     assert lines[1] == (
         "| B_clean_gaussian_0.05 | bsn 30.00 | 28.00 (net, fused) | 33.00 (BM4D (true sigma, white)) | 20.00 |"
     )
+
+
+def test_networks_that_the_benchmark_trains_are_nobody_elses() -> None:
+    found = entries([row("A_ct", "puca", "PUCA 2D", 30.0), row("A_ct", "ours_bsn", "diffdenoise --method bsn", 29.0)])
+    assert [entry.group for entry in found] == ["bare", "ours"]
+    assert standing(found).splitlines()[2] == "| A_ct | bsn 29.00 | - | - | - |"
+
+
+def test_bare_networks_are_methods() -> None:
+    assert set(_BARE) <= set(METHODS)
 
 
 def test_families() -> None:
