@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.out / "rows.jsonl"
     failed = 0
     for job in _jobs(options):
-        if row_key(job) in {row_key(row) for row in read_rows(path, row_key) if "error" not in row}:
+        if row_key(job) in {row_key(row) for row in read_rows(path, row_key) if _settled(row)}:
             continue
         row = job | _run(job, options)
         append_row(path, row)
@@ -56,6 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(_line(row), file=sys.stderr, flush=True)
     print(write_report(read_rows(path, row_key), options.out))
     return 1 if failed else 0
+
+
+def _settled(row: dict[str, Any]) -> bool:
+    """Whether a rerun would end the same: not after an error, nor for a peer that may have been installed since."""
+    refused = row.get("refused", "")
+    return "error" not in row and "(pip install" not in refused and "--make" not in refused
 
 
 def _jobs(options: argparse.Namespace) -> list[dict[str, Any]]:

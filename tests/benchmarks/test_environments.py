@@ -14,6 +14,8 @@ from benchmarks.quality import cost
 from benchmarks.quality.cases import phantom_case
 from benchmarks.quality.environments import PEERS, Peer, main, python_of, run_peer
 from benchmarks.quality.methods import MissingPeerError
+from benchmarks.quality.peers import require
+from benchmarks.quality.run import _settled
 
 WORKER = """
 import sys
@@ -74,8 +76,18 @@ def test_an_environment_for_other_pins_does_not_count(fake: Any, monkeypatch: py
     assert python_of("fake") is not None
     monkeypatch.setitem(PEERS, "fake", Peer("fake", "2", "none", needs=("fake==2",)))
     assert python_of("fake") is None
-    with pytest.raises(MissingPeerError, match="--make fake"):
+    with pytest.raises(MissingPeerError, match="--make fake") as refusal:
         run_peer("fake", fake)
+    assert not _settled({"refused": str(refusal.value)})
+
+
+def test_a_peer_is_tried_again_once_it_may_be_there() -> None:
+    with pytest.raises(MissingPeerError) as refusal:
+        require("no_such_peer")
+    assert not _settled({"refused": str(refusal.value)})
+    assert not _settled({"error": "boom"})
+    assert _settled({"refused": "for series of volumes; the case has 1"})
+    assert _settled({"scores": {}})
 
 
 def test_the_table_has_every_peer_with_version_and_license(
