@@ -7,7 +7,15 @@ from __future__ import annotations
 import importlib
 import sys
 
-_PROGRAMS = {"quality": "benchmarks.quality.run"}
+_PROGRAMS = {
+    "ablation": "benchmarks.ablation",
+    "environments": "benchmarks.quality.environments",
+    "first-light": "benchmarks.first_light",
+    "quality": "benchmarks.quality.run",
+    "scale": "benchmarks.scale",
+    "speed": "benchmarks.speed",
+    "tables": "benchmarks.quality.report",
+}
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from monai.networks.schedulers import DDIMScheduler
 from monai_diffdenoise.inferers import ConditionalMeanInferer, SRDSInferer
 from monai_diffdenoise.networks import ConditionalDiffusion
 
-__all__ = ["main"]
+__all__ = ["main", "samplers"]
 
 
 def main() -> None:
@@ -32,21 +32,34 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    ways = samplers(options.size, options.steps, torch.device(options.device))
+    clock = time.perf_counter if torch.device(options.device).type == "cuda" else time.process_time
+    print(f"| one pair, {options.size} x {options.size}, {options.steps} steps, {options.device} | s |\n|---|---|")
+    for name, way in ways.items():
+        spent = []
+        for _ in range(options.repeats):
+            begin = clock()
+            way().sum().item()
+            spent.append(clock() - begin)
+        print(f"| {name} | {min(spent):.2f} |", flush=True)
+
+
+def samplers(size: int, steps: int, device: torch.device) -> dict[str, Callable[[], torch.Tensor]]:
+    """What is compared, by name: each makes the mean of one symmetric pair for one slice."""
     torch.manual_seed(0)
-    device = torch.device(options.device)
     network = ConditionalDiffusion().to(device).eval()
-    condition = torch.rand(1, 1, options.size, options.size, device=device)
+    condition = torch.rand(1, 1, size, size, device=device)
     noise = torch.randn_like(condition)
     scheduler = DDIMScheduler(1000, prediction_type="v_prediction", clip_sample=False)
-    scheduler.set_timesteps(options.steps, device=device)
-    sampler, theirs = SRDSInferer(scheduler, options.steps, amp=device.type == "cuda"), DiffusionInferer(scheduler)
+    scheduler.set_timesteps(steps, device=device)
+    sampler, theirs = SRDSInferer(scheduler, steps, amp=device.type == "cuda"), DiffusionInferer(scheduler)
 
     def monai() -> torch.Tensor:
         ends = [
             theirs.sample(sign * noise, network.body, scheduler, conditioning=condition, mode="concat", verbose=False)
             for sign in (1, -1)
         ]
-        return (ends[0] + ends[1]) / 2
+        return torch.stack([end for end in ends if isinstance(end, torch.Tensor)]).mean(0)
 
     def plain() -> torch.Tensor:
         ends = []
@@ -59,21 +72,12 @@ def main() -> None:
             ends.append(state)
         return (ends[0] + ends[1]) / 2
 
-    ways: dict[str, Callable[[], torch.Tensor]] = {
+    return {
         "SRDSInferer, plus and minus in one batch": lambda: sampler(condition, network),
         "MONAI DiffusionInferer.sample, twice": monai,
         "plain loop, twice": plain,
         "ConditionalMeanInferer, one evaluation": lambda: ConditionalMeanInferer()(condition, network),
     }
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    print(f"| one pair, {options.size} x {options.size}, {options.steps} steps, {device} | s |\n|---|---|")
-    for name, way in ways.items():
-        spent = []
-        for _ in range(options.repeats):
-            begin = clock()
-            way().sum().item()
-            spent.append(clock() - begin)
-        print(f"| {name} | {min(spent):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

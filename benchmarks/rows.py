@@ -11,11 +11,12 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["append_row", "machine", "peak_mb", "read_rows", "reset_peak", "run_worker"]
+__all__ = ["append_row", "hardware", "machine", "peak_mb", "read_rows", "reset_peak", "run_worker", "versions"]
 
 Row = dict[str, Any]
 
@@ -90,3 +91,22 @@ def machine() -> str:
     return (
         f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, Python {platform.python_version()}"
     )
+
+
+def hardware() -> Row:
+    """What it runs on: model and cores of the processor, threads that the numeric libraries may use, Python."""
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return {
+        "processor": found[1].strip() if found else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+        "python": platform.python_version(),
+    }
+
+
+def versions(distributions: Iterable[str] = ()) -> dict[str, str]:
+    """Of torch, MONAI and further distributions."""
+    return {name: version(name) for name in ("torch", "monai", *distributions)}

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality of every method on every case, in one command.
 
-    python -m benchmarks quality --data ../shared/data --out RESULTS [--cases 'B_*'] [--methods noisy nlm]
+    python -m benchmarks quality [--data ../shared/data] --out RESULTS [--cases 'B_*'] [--methods noisy nlm]
 
 One JSON line per case, method and seed is appended to RESULTS/rows.jsonl; a rerun does what is missing. Every run is a
 process of its own with one thread, so that its CPU time and peak memory are its own, too. Networks train for
-``--seconds`` of CPU time. The clean or repeated images are used for the scores alone. Needs the extra ``bench``.
+``--seconds`` of CPU time. The clean or repeated images are used for the scores alone. Without ``--data``, the cases are
+phantoms. Needs the extra ``bench``; peers that clash with it need ``python -m benchmarks environments --make``.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.table import markdown
-from benchmarks.rows import append_row, machine, peak_mb, read_rows, reset_peak, run_worker
+from benchmarks.quality.report import row_key, write_report
+from benchmarks.rows import append_row, hardware, peak_mb, read_rows, reset_peak, run_worker, versions
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what is missing, print and write the table; returns the exit code."""
+    """Run what is missing, write tables and plots, print the long table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.json and the scans")
-    parser.add_argument("--out", type=Path, required=True, help="folder for rows.jsonl and table.md")
+    parser.add_argument("--data", type=Path, help="folder with MANIFEST.json and the scans; phantoms alone without")
+    parser.add_argument("--out", type=Path, required=True, help="folder for rows.jsonl, tables and plots")
     parser.add_argument("--cases", nargs="+", default=["*"], help="names or patterns, such as 'A_*'")
     parser.add_argument("--methods", nargs="+", default=["*"], help="names or patterns of files in quality/methods")
     parser.add_argument("--seeds", type=int, default=1, help="seeds 0 to N - 1")
@@ -47,21 +48,26 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.out / "rows.jsonl"
     failed = 0
     for job in _jobs(options):
-        if _key(job) in {_key(row) for row in read_rows(path, _key) if "error" not in row}:
+        if row_key(job) in {row_key(row) for row in read_rows(path, row_key) if _settled(row)}:
             continue
         row = job | _run(job, options)
         append_row(path, row)
         failed += "error" in row
         print(_line(row), file=sys.stderr, flush=True)
-    text = markdown(read_rows(path, _key), machine())
-    (options.out / "table.md").write_text(text)
-    print(text)
+    print(write_report(read_rows(path, row_key), options.out))
     return 1 if failed else 0
 
 
+def _settled(row: dict[str, Any]) -> bool:
+    """Whether a rerun would end the same: not after an error, nor for a peer that may have been installed since."""
+    refused = row.get("refused", "")
+    return "error" not in row and "(pip install" not in refused and "--make" not in refused
+
+
 def _jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
-    code = "from benchmarks.quality.cases import CASES; from benchmarks.quality.methods import METHODS; import json;"
-    code += "print(json.dumps([list(CASES), METHODS]))"
+    code = "from benchmarks.quality.cases import CASES, needs_data; from benchmarks.quality.methods import METHODS;"
+    code += f"cases = [case for case in CASES if {options.data is not None} or not needs_data(case)];"
+    code += "import json; print(json.dumps([cases, METHODS]))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     cases, methods = json.loads(found.splitlines()[-1])
     return [
@@ -74,23 +80,22 @@ def _jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["case"], row["method"], row["seed"], row["seconds"]
-
-
 def _run(job: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    arguments = ["-m", "benchmarks", "quality", "--data", str(options.data), "--out", str(options.out)]
+    arguments = ["-m", "benchmarks", "quality", "--out", str(options.out)]
+    arguments += ["--data", str(options.data)] if options.data is not None else []
     arguments += ["--seconds", str(options.seconds), "--worker", job["case"], job["method"], str(job["seed"])]
     return run_worker(arguments, options.timeout, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 
-def _work(data: Path, name: str, method: str, seed: int, seconds: float) -> dict[str, Any]:
+def _work(data: Path | None, name: str, method: str, seed: int, seconds: float) -> dict[str, Any]:
     """One run, in a process of its own."""
     import torch
 
     from benchmarks.methods import score
     from benchmarks.quality.cases import CASES
+    from benchmarks.quality.cost import COST
     from benchmarks.quality.methods import MissingPeerError, load_method
+    from benchmarks.quality.residual import residual_scores
     from monai_diffdenoise.errors import InputError
 
     torch.set_num_threads(1)
@@ -103,19 +108,31 @@ def _work(data: Path, name: str, method: str, seed: int, seconds: float) -> dict
     except (InputError, MissingPeerError) as refusal:
         return {"label": module.LABEL, "refused": str(refusal)}
     # Before scoring, which needs memory of its own.
-    cost = {"wall": round(time.perf_counter() - clock, 2), "cpu": round(time.process_time() - cpu, 2)}
-    cost["peak_mb"] = peak_mb()
+    spent = time.process_time() - cpu + COST.other_cpu
+    training = COST.stages.get("training", 0.0)
+    cost = {
+        "wall": round(time.perf_counter() - clock - COST.startup, 2),
+        "cpu": round(spent, 2),
+        "training_cpu": round(training, 2),
+        # what no stage counts is inference where nothing is trained
+        "inference_cpu": round(COST.stages.get("inference", spent), 2),
+        "peak_mb": max(peak_mb(), COST.other_peak_mb),
+    }
     scores = {}
     for variant, output in outputs.items():
-        found = score(case, output)
+        found = score(case, output) | residual_scores(case, output)
         scores[variant] = {key: None if value == math.inf else value for key, value in found.items()}
-    return {"label": module.LABEL, "scores": scores, **cost, "torch": torch.__version__}
+    found_versions = versions(getattr(module, "PACKAGES", ())) | COST.versions
+    about = {"torch": torch.__version__, "versions": found_versions, "hardware": hardware()}
+    return {"label": module.LABEL, "scores": scores, **cost, **about}
 
 
 def _line(row: dict[str, Any]) -> str:
     if "scores" not in row:
         what = row.get("error") or row.get("refused")
     else:
-        what = ", ".join(f"{name or 'plain'} {found['psnr']:.2f} dB" for name, found in row["scores"].items())
+        scores = row["scores"].items()
+        # no error at all is no number in JSON
+        what = ", ".join(f"{name or 'plain'} {found['psnr'] or math.inf:.2f} dB" for name, found in scores)
         what += f", {row['cpu']:.0f} s"
     return f"{row['case']} {row['method']} seed {row['seed']}: {what}"

@@ -14,6 +14,7 @@ from torch import nn
 
 from benchmarks.cases import Case
 from benchmarks.networks import CANDIDATES, Residual
+from benchmarks.quality.cost import stage
 from monai_diffdenoise.analysis import measure_noise
 from monai_diffdenoise.data import pair_loader
 from monai_diffdenoise.data.pair_dataset import PairDataset
@@ -90,18 +91,19 @@ def denoise_by_training(
         from monai.transforms import Compose
 
         draw = Compose([draw, after])
-    for pair in timed_batches(
-        pair_loader(PairDataset(volumes, draw, seed), batch_size, 10**6), seconds, optimizer, rate
-    ):
-        image = pair["image"].contiguous(memory_format=torch.channels_last)
-        value = loss(network(image), pair)
-        optimizer.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        average.update()
+    pairs = pair_loader(PairDataset(volumes, draw, seed), batch_size, 10**6)
+    with stage("training"):
+        for pair in timed_batches(pairs, seconds, optimizer, rate):
+            image = pair["image"].contiguous(memory_format=torch.channels_last)
+            value = loss(network(image), pair)
+            optimizer.zero_grad()
+            value.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            average.update()
     run = average.network if wrap is None else wrap(average.network)
-    plain = VolumeSliceInferer(pairing, batch_size=4).denoise(noisy, run, scalings)
+    with stage("inference"):
+        plain = VolumeSliceInferer(pairing, batch_size=4).denoise(noisy, run, scalings)
     shape = case.volume.image.shape
     return {"": plain.reshape(shape), "fused": _fused(noisy, plain, pairing.axis).reshape(shape)}
 

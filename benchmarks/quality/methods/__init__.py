@@ -4,7 +4,7 @@
 
 ``run(case, seconds, seed)`` gets a :class:`benchmarks.cases.Case`, the CPU seconds that it may train, and a seed; it
 returns outputs (C, *S) by variant, "" for the plain one. It raises :class:`MissingPeerError` where something is not
-installed.
+installed or the case is none for the method. ``PACKAGES`` names the distributions whose versions belong to a row.
 """
 
 from __future__ import annotations

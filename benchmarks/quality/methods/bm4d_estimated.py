@@ -10,6 +10,7 @@ from benchmarks.cases import Case
 from benchmarks.quality.peers import run_bm4d
 
 LABEL = "BM4D (sigma by wavelets)"
+PACKAGES = ("bm4d",)
 
 
 def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:

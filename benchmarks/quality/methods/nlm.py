@@ -10,6 +10,7 @@ from benchmarks.cases import Case
 from benchmarks.methods import run_method
 
 LABEL = "NLM 2D (true sigma)"
+PACKAGES = ("scikit-image",)
 
 
 def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 import torch
 
 from benchmarks.cases import Case
-from monai_diffdenoise import denoise
+from benchmarks.quality.ours import run_ours
 
 LABEL = "diffdenoise --method bsn"
 
 
 def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
     """Preset balanced; the seconds are its own."""
-    return {"": denoise(case.volume, method="bsn", seed=seed, device="cpu").image.as_tensor()}
+    return {"": run_ours(case, "bsn", seed)}

@@ -1,0 +1,17 @@
+# Copyright (c) monai-diffdenoise contributors
+# SPDX-License-Identifier: Apache-2.0
+"""DenoiseImage of ANTs (adaptive non-local means of Manjon 2010)."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.cases import Case
+from benchmarks.quality.environments import run_peer
+
+LABEL = "ANTs DenoiseImage 3D (defaults: Rician)"
+
+
+def run(case: Case, seconds: float, seed: int) -> dict[str, torch.Tensor]:
+    """All defaults; it estimates the noise itself."""
+    return run_peer("ants", case, noise_model="Rician")
