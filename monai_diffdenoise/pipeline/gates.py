@@ -21,7 +21,7 @@ from monai_diffdenoise.metrics.gates import (
     structure_gate,
 )
 from monai_diffdenoise.pipeline.result import Result
-from monai_diffdenoise.report.sample import noise_level, slice_sample
+from monai_diffdenoise.report.sample import noise_level, sample_voxels, slice_sample
 
 __all__ = ["gates_line", "run_gates", "with_gates"]
 
@@ -45,7 +45,7 @@ def run_gates(
         slice_axis: spatial axis of the slices.
         noise: ``Plan.noise``; without it white noise of level ``sigma`` is expected.
         sigma: level of the noise, ``Plan.sigma``.
-        stages: name to image (C, *S) of each stage of a run that has several.
+        stages: name to image (C, *S), or slices of it (N, H, W), of each stage of a run that has several.
 
     Returns:
         the gates; none where no level of the noise is known.
@@ -53,10 +53,11 @@ def run_gates(
     level = noise_level(noise, sigma)
     if level is None:
         return ()
-    before, after = slice_sample(noisy, slice_axis), slice_sample(denoised, slice_axis)
+    voxels = sample_voxels()
+    before, after = (slice_sample(image, slice_axis, voxels) for image in (noisy, denoised))
     found = [ask(before, after, level) for ask in _GATES]
     if stages is not None and len(stages) > 1:
-        looked = {name: slice_sample(image, slice_axis) for name, image in stages.items()}
+        looked = {name: slice_sample(image, slice_axis, voxels) for name, image in stages.items()}
         found.append(stages_gate(looked, level))
     return tuple(found)
 

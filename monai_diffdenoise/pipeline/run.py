@@ -29,6 +29,8 @@ from monai_diffdenoise.pipeline.result import Result
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
 from monai_diffdenoise.pipeline.stabilized import restore, restored_spread
 from monai_diffdenoise.pipeline.stage import Stages
+from monai_diffdenoise.pipeline.stage_diffusion import Sampler
+from monai_diffdenoise.pipeline.stage_images import StageImages
 from monai_diffdenoise.pipeline.stage_student import Student
 from monai_diffdenoise.pipeline.three_stages import run_stages, with_target
 from monai_diffdenoise.pipeline.versions import versions
@@ -87,6 +89,7 @@ def denoise_volume(
     announce: Callable[[Plan], None] | None = None,
     keep_share: bool = False,
     keep_uncertainty: bool = False,
+    keep_stages: bool = False,
     model: Model | None = None,
 ) -> Result:
     """Plan, train, denoise, fuse, check.
@@ -100,6 +103,7 @@ def denoise_volume(
         announce: called with the plan before the work starts.
         keep_share: keep the map of what fusion put back, ``Result.share``.
         keep_uncertainty: keep ``Result.uncertainty``, of method diffdenoise.
+        keep_stages: keep ``Result.stages``, of method diffdenoise.
         model: trained already; nothing is trained then.
 
     Raises:
@@ -107,8 +111,8 @@ def denoise_volume(
     """
     settings.check()
     with memory_limit(settings.memory):
-        run = _Run(volume, settings, work_dir, resume, progress, announce, model)
-        return with_gates(run.result(keep_share, keep_uncertainty))
+        run = _Run(volume, settings, work_dir, resume, progress, announce, model, keep_stages)
+        return with_gates(run.result(keep_share, keep_uncertainty), run.stages.slices)
 
 
 class _Run:
@@ -123,6 +127,7 @@ class _Run:
         progress: Callable[[str, int, int], None] | None,
         announce: Callable[[Plan], None] | None,
         model: Model | None,
+        keep_stages: bool,
     ) -> None:
         self.volume, self.work_dir, self.resume, self.progress, self.model = volume, work_dir, resume, progress, model
         self.device = default_device(settings.device)
@@ -150,6 +155,7 @@ class _Run:
             progress,
             stack.slice_axis,
         )
+        self.stages = StageImages(self.job, keep_stages)
         self.spread: torch.Tensor | None = None
         self.selection: Selection | None = None
 
@@ -168,16 +174,14 @@ class _Run:
             student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
             how: nn.Module | Denoiser = self._best(fused_or_not(job, {"student": student}))
         elif self.settings.method == "diffdenoise":
-            how = self._diffdenoise()
-            if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
-                return how
+            return self._diffdenoise()
         else:
             how = self._timed("training", job.train)
         self._timed("denoising", lambda: job.infer(how, self.denoised))
         return how
 
     def _diffdenoise(self) -> nn.Module | Denoiser:
-        """All stages on this volume; the best of what they made, and where it is sampled, the result, too."""
+        """All stages on this volume; the best of what they made."""
         stages = Stages((self.job,), self.settings, self.device, self.work_dir, self.resume, self.progress)
         made = run_stages(stages)
         self.timings.update(made.seconds)
@@ -188,8 +192,14 @@ class _Run:
         first = "bsn" + (FUSED if self.settings.fusion else "")
         how = self._best({first: made.first, **fused_or_not(self.job, others)})
         self.spread = made.sampled[0].spread
-        if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
+        self._timed("denoising", lambda: self.job.infer(made.first, self.denoised))
+        self.stages.add("blind-spot network", self.denoised)
+        self.stages.add("diffusion model", made.sampled[0].mean)
+        if isinstance(how, Sampler):
             self.denoised.copy_(made.sampled[0].mean)
+        elif isinstance(how, Student):
+            self.job.infer(how, self.denoised)
+            self.stages.add("student", self.denoised)
         return how
 
     def _best(self, candidates: Mapping[str, nn.Module | Denoiser]) -> nn.Module | Denoiser:
@@ -225,6 +235,7 @@ class _Run:
         if why:
             denoised = stack.image.as_tensor()
             share = None if share is None else share.fill_(1.0)
+            self.stages.slices.clear()
             self.notes.append(f"returned unchanged: {why}")
         elif job.stabilizer is not None:
             restore(denoised, job.stabilizer, stack.slice_axis, share)
@@ -251,6 +262,7 @@ class _Run:
             report,
             kept,
             None if uncertainty is None else uncertainty.reshape(shape),
+            {name: image.reshape(shape) for name, image in self.stages.images.items()},
         )
 
     def _timed(self, name: str, work: Callable[[], Any]) -> Any:
