@@ -14,7 +14,7 @@ import torch
 from monai_diffdenoise.analysis import NoiseSpectrum
 from monai_diffdenoise.metrics.gates import NoiseLevel, as_slices
 from monai_diffdenoise.metrics.gates.gate import box
-from monai_diffdenoise.report.canvas import ACCENT, INK, PALE, SECOND, one_axes
+from monai_diffdenoise.report.canvas import ACCENT, INK, PALE, SECOND, log_scale, one_axes
 
 if TYPE_CHECKING:
     from monai_diffdenoise.report.canvas import Figure
@@ -51,9 +51,9 @@ def residual_histogram_figure(noisy: torch.Tensor, denoised: torch.Tensor, *, si
         law = np.exp(-(centers**2) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
         axes.plot(centers, law, color=SECOND, lw=1.2, ls="--", label=f"normal, noise {sigma:.3g}")
     axes.axvline(0, color=INK, lw=0.8)
-    axes.set_yscale("log")
     top = float(density.max())
     axes.set_ylim(top * 1e-5, top * 12)
+    log_scale(axes)
     axes.legend(fontsize=8.5, frameon=False, loc="upper center", labelcolor=INK)
     return figure
 
