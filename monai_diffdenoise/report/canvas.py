@@ -86,7 +86,7 @@ def log_scale(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(plain if high < 20 * low else NullFormatter())
 
 
-def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
+def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a figure, complete or not at all; the same figure gives the same file.
 
     Args:
@@ -97,6 +97,7 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     Raises:
         InputError: another ending, or a file that must not be replaced.
     """
+    path = Path(path)
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise InputError(f"got figure {path}; expected a name that ends in {', '.join(ENDINGS)}")

@@ -188,6 +188,11 @@ def test_prints_without_cutting_figures(visit: Callable[..., Visit], name: str, 
         assert height < PAPER["height"], tag
         assert whole, tag
     # before and after lie side by side, in full
+    shapes = """() => [...document.querySelectorAll(".compare .picture")].map((picture) => [
+        Number(picture.style.getPropertyValue("--aspect")),
+        ...[...picture.querySelectorAll("img")].map((image) => image.clientWidth / image.clientHeight)])"""
+    for aspect, *drawn in one.page.evaluate(shapes):
+        assert drawn == pytest.approx([aspect, aspect], rel=0.02)
     clip = one.page.locator(".compare .after").first.evaluate("(image) => getComputedStyle(image).clipPath")
     assert clip == "none"
     assert one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
