@@ -94,7 +94,8 @@ def visit_page(browser: Browser, address: str, width: int = 1280, height: int = 
     return one
 
 
-@pytest.fixture(scope="session")
+# One a file: as long as it runs, its event loop stands in the way of all others.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     driver_of = pytest.importorskip("playwright.sync_api")
     with driver_of.sync_playwright() as driver:

@@ -93,7 +93,7 @@ def training_figure(validations: Sequence[float], before: float | None = None) -
         axes.plot(best + 1, values[best], "o", ms=9, mfc="none", mec=SECOND, mew=1.6, label="best, used")
     if before is not None and np.isfinite(before):
         axes.axhline(before, color=INK, lw=1, ls=":", label="before")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     log_scale(axes)
     axes.legend(fontsize=8.5, frameon=False, labelcolor=INK)
     return figure

@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
-from monai_diffdenoise.viewer import Scene
+from monai_diffdenoise.data import read_volume
+from monai_diffdenoise.pipeline.maps import write_map
+from monai_diffdenoise.viewer import Scene, load_scene
 from tests.browser import IN_BROWSER, Visit
 from tests.viewer.scenes import NOISY, SHAPE, shown
 
@@ -48,3 +53,25 @@ def test_signed_overlay_is_clear_around_zero_and_has_two_colors(visit: Callable[
     assert red[0] > red[2] + 80
     assert blue[2] > blue[0] + 80
     assert np.ptp(clear) == np.ptp(blank) == 0
+
+
+def test_map_in_dicom_lies_on_its_series(
+    visit: Callable[..., Visit], make_series: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("highdicom")
+    folder = make_series(shape=(24, 20), slices=12)
+    volume = read_volume(folder)
+    values = torch.zeros(volume.image.shape)
+    values[0, :6] = 1.0
+    write_map(volume, values, tmp_path / "map.dcm", "share")
+    one = visit(load_scene([folder], [tmp_path / "map.dcm"]))
+    assert "Overlay 1" in one.page.locator("#overlays").inner_text().splitlines()
+    one.page.locator("label:has([value=axial])").click()
+    one.page.get_by_label("Opacity").fill("1")
+    one.page.get_by_label("Colors").select_option("hot")
+    covered = one.colors(one.canvas(0)).astype(int)
+    one.page.get_by_label("Show", exact=True).uncheck()
+    changed = (np.abs(covered - one.colors(one.canvas(0))).max(axis=2) > 40).any(axis=0)
+    # the first columns lie at the patient's right, which is on the left
+    assert 0.02 < changed.mean() < 0.6
+    assert np.flatnonzero(changed).mean() < 0.45 * len(changed)
