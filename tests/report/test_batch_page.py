@@ -109,5 +109,13 @@ def test_axe_finds_nothing_at_two_widths(browser: Browser, folder: Path, theme: 
     for width in (1280, 400):
         one.page.set_viewport_size({"width": width, "height": 800})
         assert one.width() <= width
+        # nor is anything cut off in the table itself
+        assert (
+            one.page.evaluate("(part => part.scrollWidth - part.clientWidth)(document.querySelector('.scroll'))") <= 1
+        )
         assert one.faults() == []
+        badge = one.page.locator("#results .badge").first.bounding_box()
+        assert badge is not None
+        # the verdict is seen without moving the table
+        assert badge["x"] + badge["width"] < width
     one.page.close()
