@@ -51,7 +51,9 @@ def main() -> None:
     for case in gate_cases(options.data):
         if case.name not in options.cases:
             continue
-        result = denoise_volume(case.volume, settings, keep_stages=True)
+        result = denoise_volume(case.volume, settings, keep_stages=True, keep_share=True)
+        fused = result.report["scores"]["choice"]["returned"].endswith("fusion") and result.share is not None
+        put_back = slice_sample(result.share, case.volume.slice_axis, sample_voxels()) if fused else None
         plan = result.report["plan"]
         level = noise_level(plan["noise"], plan["sigma"])
         if level is None:
@@ -62,7 +64,9 @@ def main() -> None:
             stages = dict(result.stages)
             if name is not None:
                 stages[_LAST] = FAULTS[name][1](noisy, stages[_LAST].contiguous(), level.sigma, axis)
-            gate = stages_gate({key: slice_sample(one, axis, sample_voxels()) for key, one in stages.items()}, level)
+            gate = stages_gate(
+                {key: slice_sample(one, axis, sample_voxels()) for key, one in stages.items()}, level, put_back
+            )
             cells.append(f"{gate.value:.2f} {gate.verdict}")
         returned = result.report["scores"]["choice"]["returned"]
         print(f"| {case.name} | {returned} | " + " | ".join(cells) + " |", flush=True)

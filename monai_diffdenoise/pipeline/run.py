@@ -112,7 +112,7 @@ def denoise_volume(
     settings.check()
     with memory_limit(settings.memory):
         run = _Run(volume, settings, work_dir, resume, progress, announce, model, keep_stages)
-        return with_gates(run.result(keep_share, keep_uncertainty), run.stages.slices)
+        return with_gates(run.result(keep_share, keep_uncertainty), run.stages.slices, run.stages.put_back)
 
 
 class _Run:
@@ -220,9 +220,11 @@ class _Run:
         share = uncertainty = None
         put_back = None
         if self.settings.fusion if self.selection is None else self.selection.name.endswith(FUSED):
-            if keep_share or job.stabilizer is not None:
+            if keep_share or job.stabilizer is not None or self.stages.slices:
                 share = allocate(stack.image.shape, stack.slice_axis)
             _, put_back = self._timed("fusion", lambda: job.fuse(self.denoised, self.denoised, share))
+            if share is not None:
+                self.stages.fused(share)
         if keep_uncertainty:
             uncertainty = self._uncertainty()
         verdict = self.selection.verdict if self.selection else self._timed("checks", lambda: judge(job, how))

@@ -27,6 +27,8 @@ class StageImages:
             require_room([4 * job.work.numel()] * 3)
         #: name to slices (N, H, W), in the order of the run
         self.slices: dict[str, torch.Tensor] = {}
+        #: (N, H, W) share that fusion put back of what the last of them removed; None where nothing was
+        self.put_back: torch.Tensor | None = None
         #: name to image (C, X, Y, Z)
         self.images: dict[str, torch.Tensor] = {}
 
@@ -44,3 +46,7 @@ class StageImages:
             kept = self.images[name] = allocate(image.shape, axis)
             for index in runs(image, axis):
                 kept[index] = image[index] if stabilizer is None else stabilizer.inverse(image[index], 0.0)
+
+    def fused(self, share: torch.Tensor) -> None:
+        """Take over the share of what was put back, (C, X, Y, Z), 0 to 1; it may change afterwards."""
+        self.put_back = slice_sample(share, self.job.slice_axis, self.voxels).clone()
