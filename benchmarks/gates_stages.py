@@ -64,9 +64,8 @@ def main() -> None:
             stages = dict(result.stages)
             if name is not None:
                 stages[_LAST] = FAULTS[name][1](noisy, stages[_LAST].contiguous(), level.sigma, axis)
-            gate = stages_gate(
-                {key: slice_sample(one, axis, sample_voxels()) for key, one in stages.items()}, level, put_back
-            )
+            looked = {key: slice_sample(one, axis, sample_voxels()) for key, one in stages.items()}
+            gate = stages_gate(looked, level, put_back)
             cells.append(f"{gate.value:.2f} {gate.verdict}")
         returned = result.report["scores"]["choice"]["returned"]
         print(f"| {case.name} | {returned} | " + " | ".join(cells) + " |", flush=True)

@@ -63,6 +63,11 @@ def test_slices_stay_when_the_image_changes(monkeypatch: pytest.MonkeyPatch) -> 
     images = StageImages(Job(), True)  # type: ignore[arg-type]
     image = Job.work.clone()
     images.add("one", image)
+    share = Job.work.clone()
+    images.fused(share)
     image.zero_()
+    share.zero_()
+    assert images.put_back is not None
+    assert torch.equal(images.put_back, images.slices["one"])
     assert torch.equal(images.slices["one"], slice_sample(Job.work, 0, 1 << 20))
     assert torch.equal(images.images["one"], Job.work)
