@@ -7,11 +7,11 @@
 Each case (benchmarks/gates_cases.py) is denoised by honest denoisers: scikit-image's non-local means (nlm), told the
 measured noise, and ours with the preset fast (ours), trained for fewer iterations if asked to. Their results are the
 good runs; a result that the clean volume or the reference calls worse than the noisy one is none and is left out, and
-so is one that our own checks replaced by the noisy image. A third one (truth) returns the clean volume itself, where it is
-known: whatever fires on it is a false alarm for certain. Into each good run but that one every fault is planted on its
-own (benchmarks/gates_faults.py), if the clean volume agrees that it does harm. A false alarm is a good run on which a
-gate fails; a miss is a fault that its gate does not call a fail, or, in brackets, not even a warning. Denoised volumes
-are kept in OUT and used again.
+so is one that our own checks replaced by the noisy image. A third one (truth) returns the clean volume itself, where
+it is known: whatever fires on it is a false alarm for certain. Into each good run but that one every fault is planted
+on its own (benchmarks/gates_faults.py), if the clean volume agrees that it does harm. A false alarm is a good run on
+which a gate fails; a miss is a fault that its gate does not call a fail, or, in brackets, not even a warning. Denoised
+volumes are kept in OUT and used again.
 """
 
 from __future__ import annotations
