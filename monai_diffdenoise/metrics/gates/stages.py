@@ -12,7 +12,7 @@ from monai_diffdenoise.metrics.gates.gate import Gate, NoiseLevel, box, gate
 
 __all__ = ["stages_gate"]
 
-_THRESHOLD = 1.0
+_THRESHOLD = 1.5
 _SIDE = 4
 _SHARE = 0.999
 
