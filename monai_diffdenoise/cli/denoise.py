@@ -200,6 +200,7 @@ class Denoise:
                     announce=_announce,
                     keep_share=self.save_share is not None or (self.report is not None and self.settings.fusion),
                     keep_uncertainty=self.save_uncertainty is not None or self.report is not None,
+                    keep_stages=self.report is not None,
                     model=model,
                 )
         except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics.arrays import Array, inside_mask, same_shape
 from monai_diffdenoise.metrics.blocks import Estimate, block_sums, estimate, finite_or_none
 
-__all__ = ["BinDrift", "MeanDrift", "mean_drift"]
+__all__ = ["BinDrift", "MeanDrift", "block_mean", "mean_drift"]
 
 _QUANTILE_VOXELS = 1_000_000
 
@@ -84,6 +84,23 @@ class MeanDrift:
         return {**self.drift.as_dict(), "z": finite_or_none(self.z), "bins": bins}
 
 
+def block_mean(counts: torch.Tensor, sums: torch.Tensor) -> tuple[int, Estimate]:
+    """A mean with its standard error, from the spread over blocks; the one way that drifts of means are estimated.
+
+    Args:
+        counts: (blocks,) how many voxels count in each.
+        sums: (blocks,) the sum over them.
+
+    Returns:
+        how many count in all, and the mean; 0 where there are none.
+    """
+    kept = counts > 0
+    counts, sums = counts[kept].double(), sums[kept].double()
+    count = counts.sum()
+    value = sums.sum() / count.clamp_min(1)
+    return int(count), estimate(value, (sums - value * counts) / count.clamp_min(1))
+
+
 def mean_drift(noisy: Array, denoised: Array, *, bins: int = 8, mask: Array | None = None) -> MeanDrift:
     """Mean of noisy minus denoised, overall and by brightness, with standard errors from blocks.
 
@@ -124,10 +141,7 @@ def mean_drift(noisy: Array, denoised: Array, *, bins: int = 8, mask: Array | No
     table = block_sums(fields, y, f, bright, inside=inside)
     drifts = []
     for column in range(0, table.shape[1], 2):
-        part = table[table[:, column] > 0][:, column : column + 2]
-        count, total = part.sum(dim=0)
-        value = total / count if bool(count > 0) else count
-        drifts.append((int(count), estimate(value, (part[:, 1] - value * part[:, 0]) / count.clamp_min(1))))
+        drifts.append(block_mean(table[:, column], table[:, column + 1]))
     parts = [
         BinDrift(float(limits[index]), float(limits[min(index + 1, len(limits) - 1)]), count, drift)
         for index, (count, drift) in enumerate(drifts[1:])

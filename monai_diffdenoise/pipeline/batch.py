@@ -183,7 +183,14 @@ def _denoise(
     check_conversion(volume, job.output, output_dtype)
     state = job.output.parent / f".{job.output.name}.diffdenoise"
     result = denoise_volume(
-        volume, settings, work_dir=state, resume=state.is_dir(), progress=progress, keep_share=settings.fusion
+        volume,
+        settings,
+        work_dir=state,
+        resume=state.is_dir(),
+        progress=progress,
+        keep_share=settings.fusion,
+        keep_uncertainty=settings.method == "diffdenoise",
+        keep_stages=True,
     )
     derivation = f"denoised from itself by {result.report['plan']['method']}"
     written = write_volume(result.volume, job.output, output_dtype=output_dtype, overwrite=known, derivation=derivation)

@@ -21,7 +21,7 @@ from monai_diffdenoise.metrics.gates import (
     structure_gate,
 )
 from monai_diffdenoise.pipeline.result import Result
-from monai_diffdenoise.report.sample import noise_level, slice_sample
+from monai_diffdenoise.report.sample import noise_level, sample_voxels, slice_sample
 
 __all__ = ["gates_line", "run_gates", "with_gates"]
 
@@ -36,6 +36,7 @@ def run_gates(
     *,
     sigma: float | None = None,
     stages: Mapping[str, torch.Tensor] | None = None,
+    put_back: torch.Tensor | None = None,
 ) -> tuple[Gate, ...]:
     """Ask every gate about a run.
 
@@ -45,7 +46,8 @@ def run_gates(
         slice_axis: spatial axis of the slices.
         noise: ``Plan.noise``; without it white noise of level ``sigma`` is expected.
         sigma: level of the noise, ``Plan.sigma``.
-        stages: name to image (C, *S) of each stage of a run that has several.
+        stages: name to image (C, *S), or slices of it (N, H, W), of each stage of a run that has several.
+        put_back: share that fusion put back, shaped as the stages are; None where nothing was.
 
     Returns:
         the gates; none where no level of the noise is known.
@@ -53,25 +55,31 @@ def run_gates(
     level = noise_level(noise, sigma)
     if level is None:
         return ()
-    before, after = slice_sample(noisy, slice_axis), slice_sample(denoised, slice_axis)
+    voxels = sample_voxels()
+    before, after = (slice_sample(image, slice_axis, voxels) for image in (noisy, denoised))
     found = [ask(before, after, level) for ask in _GATES]
     if stages is not None and len(stages) > 1:
-        looked = {name: slice_sample(image, slice_axis) for name, image in stages.items()}
-        found.append(stages_gate(looked, level))
+        looked = {name: slice_sample(image, slice_axis, voxels) for name, image in stages.items()}
+        share = None if put_back is None else slice_sample(put_back, slice_axis, voxels)
+        found.append(stages_gate(looked, level, share))
     return tuple(found)
 
 
-def with_gates(result: Result, stages: Mapping[str, torch.Tensor] | None = None) -> Result:
+def with_gates(
+    result: Result, stages: Mapping[str, torch.Tensor] | None = None, put_back: torch.Tensor | None = None
+) -> Result:
     """Ask the gates about a result, and write down what they found in its report, under "gates".
 
     Args:
         result: of a run; its report gets the entry.
         stages: see :func:`run_gates`.
+        put_back: see :func:`run_gates`.
     """
     started = time.perf_counter()
     plan, report = result.report["plan"], result.report
     image, axis = result.image.as_tensor(), result.volume.slice_axis
-    found = run_gates(result.noisy.as_tensor(), image, axis, plan["noise"], sigma=plan["sigma"], stages=stages)
+    noisy, known = result.noisy.as_tensor(), {"sigma": plan["sigma"], "stages": stages, "put_back": put_back}
+    found = run_gates(noisy, image, axis, plan["noise"], **known)
     report["gates"] = [gate.as_dict() for gate in found]
     report["timings_s"]["gates"] = round(time.perf_counter() - started, 3)
     return result

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ class Result:
         share: of what was removed and put back by fusion, (C, *S), 0 to 1; None where it was not asked for.
         uncertainty: of method diffdenoise: how far the result of its conditional model changes with another draw of the
             noise, a standard deviation, (C, *S) in the input's units; None for other methods, or if not asked for.
+        stages: of method diffdenoise, if asked for: name of each stage to what it made before fusion, (C, *S) in the
+            input's units.
     """
 
     volume: Volume
@@ -38,6 +41,7 @@ class Result:
     report: dict[str, Any] = field(default_factory=dict)
     share: torch.Tensor | None = None
     uncertainty: torch.Tensor | None = None
+    stages: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def image(self) -> MetaTensor:
@@ -76,7 +80,14 @@ class Result:
         known = {name: values for name, values in maps.items() if values is not None}
         noisy = self.noisy.as_tensor()
         write_report(
-            path, self.volume, noisy, self.report, maps=known, command=command_of(self.report), overwrite=overwrite
+            path,
+            self.volume,
+            noisy,
+            self.report,
+            maps=known,
+            stages=self.stages,
+            command=command_of(self.report),
+            overwrite=overwrite,
         )
 
     def show(self) -> Figure:

@@ -29,6 +29,8 @@ from monai_diffdenoise.pipeline.result import Result
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
 from monai_diffdenoise.pipeline.stabilized import restore, restored_spread
 from monai_diffdenoise.pipeline.stage import Stages
+from monai_diffdenoise.pipeline.stage_diffusion import Sampler
+from monai_diffdenoise.pipeline.stage_images import StageImages
 from monai_diffdenoise.pipeline.stage_student import Student
 from monai_diffdenoise.pipeline.three_stages import run_stages, with_target
 from monai_diffdenoise.pipeline.versions import versions
@@ -87,6 +89,7 @@ def denoise_volume(
     announce: Callable[[Plan], None] | None = None,
     keep_share: bool = False,
     keep_uncertainty: bool = False,
+    keep_stages: bool = False,
     model: Model | None = None,
 ) -> Result:
     """Plan, train, denoise, fuse, check.
@@ -100,6 +103,7 @@ def denoise_volume(
         announce: called with the plan before the work starts.
         keep_share: keep the map of what fusion put back, ``Result.share``.
         keep_uncertainty: keep ``Result.uncertainty``, of method diffdenoise.
+        keep_stages: keep ``Result.stages``, of method diffdenoise.
         model: trained already; nothing is trained then.
 
     Raises:
@@ -107,8 +111,8 @@ def denoise_volume(
     """
     settings.check()
     with memory_limit(settings.memory):
-        run = _Run(volume, settings, work_dir, resume, progress, announce, model)
-        return with_gates(run.result(keep_share, keep_uncertainty))
+        run = _Run(volume, settings, work_dir, resume, progress, announce, model, keep_stages)
+        return with_gates(run.result(keep_share, keep_uncertainty), run.stages.slices, run.stages.put_back)
 
 
 class _Run:
@@ -126,6 +130,7 @@ class _Run:
         progress: Callable[[str, int, int], None] | None,
         announce: Callable[[Plan], None] | None,
         model: Model | None,
+        keep_stages: bool,
     ) -> None:
         self.volume, self.work_dir, self.resume, self.progress, self.model = volume, work_dir, resume, progress, model
         self.device = default_device(settings.device)
@@ -153,6 +158,7 @@ class _Run:
             progress,
             stack.slice_axis,
         )
+        self.stages = StageImages(self.job, keep_stages)
         self.spread: torch.Tensor | None = None
 
     def _make_plan(self, settings: DenoiseSettings) -> Plan:
@@ -170,16 +176,15 @@ class _Run:
             student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
             how: nn.Module | Denoiser = self._best(fused_or_not(job, {"student": student}))
         elif self.settings.method == "diffdenoise":
-            how = self._diffdenoise()
-            if self.selection.name.startswith(self.settings.sampler):
-                return
+            self._diffdenoise()
+            return
         else:
             trained = self._timed("training", job.train)
             how = self._best(self._fused_first(self.plan.method, trained))
         self._timed("denoising", lambda: job.infer(how, self.denoised))
 
-    def _diffdenoise(self) -> nn.Module | Denoiser:
-        """All stages on this volume; the best of what they made, and where it is sampled, the result, too."""
+    def _diffdenoise(self) -> None:
+        """All stages on this volume; the best of what they made, into ``denoised``."""
         stages = Stages((self.job,), self.settings, self.device, self.work_dir, self.resume, self.progress)
         made = run_stages(stages)
         self.timings.update(made.seconds)
@@ -189,9 +194,14 @@ class _Run:
             others["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
         how = self._best({**self._fused_first("bsn", made.first), **fused_or_not(self.job, others)})
         self.spread = made.sampled[0].spread
-        if self.selection.name.startswith(self.settings.sampler):
+        self._timed("denoising", lambda: self.job.infer(made.first, self.denoised))
+        self.stages.add("blind-spot network", self.denoised)
+        self.stages.add("diffusion model", made.sampled[0].mean)
+        if isinstance(how, Sampler):
             self.denoised.copy_(made.sampled[0].mean)
-        return how
+        elif isinstance(how, Student):
+            self.job.infer(how, self.denoised)
+            self.stages.add("student", self.denoised)
 
     def _fused_first(self, name: str, network: nn.Module) -> dict[str, nn.Module]:
         """With fusion, if the settings allow it, and without: where the noise is uncertain it can do harm."""
@@ -215,10 +225,12 @@ class _Run:
         share = uncertainty = None
         put_back = None
         fused = self.selection.name.endswith(FUSED)
-        if keep_share or (fused and job.stabilizer is not None):
+        if keep_share or (fused and (job.stabilizer is not None or self.stages.slices)):
             share = allocate(stack.image.shape, stack.slice_axis)
         if fused:
             _, put_back = self._timed("fusion", lambda: job.fuse(self.denoised, self.denoised, share))
+            if share is not None:
+                self.stages.fused(share)
         elif share is not None:
             share.zero_()
         if keep_uncertainty:
@@ -233,6 +245,7 @@ class _Run:
         if why:
             denoised = stack.image.as_tensor()
             share = None if share is None else share.fill_(1.0)
+            self.stages.slices.clear()
             self.notes.append(f"returned unchanged: {why}")
         elif job.stabilizer is not None:
             restore(denoised, job.stabilizer, stack.slice_axis, share)
@@ -259,6 +272,7 @@ class _Run:
             report,
             kept,
             None if uncertainty is None else uncertainty.reshape(shape),
+            {name: image.reshape(shape) for name, image in self.stages.images.items()},
         )
 
     def _timed(self, name: str, work: Callable[[], Any]) -> Any:

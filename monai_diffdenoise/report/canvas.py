@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
     from matplotlib.figure import Figure as Figure
 
-__all__ = ["ACCENT", "ENDINGS", "INK", "PALE", "SECOND", "blank", "one_axes", "save_figure", "svg_text"]
+__all__ = ["ACCENT", "ENDINGS", "INK", "PALE", "SECOND", "blank", "log_scale", "one_axes", "save_figure", "svg_text"]
 
 ENDINGS = (".png", ".svg", ".pdf")
 """Kinds of files a figure can be written to."""
@@ -70,7 +70,23 @@ def one_axes(xlabel: str = "", ylabel: str = "", **limits: Any) -> tuple[Figure,
     return figure, axes
 
 
-def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
+def log_scale(axes: Axes) -> None:
+    """A logarithmic vertical axis whose numbers are plain text, which fits into any font of a page.
+
+    Args:
+        axes: with all its data, since a short range needs more numbers.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))
+    axes.yaxis.set_minor_formatter(plain if high < 20 * low else NullFormatter())
+
+
+def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a figure, complete or not at all; the same figure gives the same file.
 
     Args:
@@ -81,6 +97,7 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     Raises:
         InputError: another ending, or a file that must not be replaced.
     """
+    path = Path(path)
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise InputError(f"got figure {path}; expected a name that ends in {', '.join(ENDINGS)}")

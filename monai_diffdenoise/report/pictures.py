@@ -27,7 +27,11 @@ _THUMBNAIL = 192
 
 
 def picture_values(
-    volume: Volume, noisy: torch.Tensor, level: NoiseLevel | None, maps: Mapping[str, torch.Tensor]
+    volume: Volume,
+    noisy: torch.Tensor,
+    level: NoiseLevel | None,
+    maps: Mapping[str, torch.Tensor],
+    stages: Mapping[str, torch.Tensor],
 ) -> dict[str, Any]:
     """Values of a report's template that are pictures.
 
@@ -36,6 +40,7 @@ def picture_values(
         noisy: (C, *S).
         level: of the noise.
         maps: "share" and "uncertainty", those that there are, each (C, *S).
+        stages: what each stage made, by name, each (C, *S).
     """
     image, channel = volume.image.as_tensor(), volume.image.shape[0] // 2
     place = (volume.image.affine, volume.spacing, volume.slice_axis)
@@ -51,10 +56,19 @@ def picture_values(
         for view, (one, two) in zip(views, pairs, strict=True)
     ]
     steps = max(view.step for view in views)
+    shown = {"noisy": noisy, **stages, "returned": image} if stages else {}
     return {
         "compare": compare,
         "window": (f"{low:.4g}", f"{high:.4g}"),
         "steps": "" if steps == 1 else f"Of large planes, one in {steps} pixels is shown along each side.",
+        "stages": [
+            {
+                **_frame(views[0], image),
+                "name": name,
+                "address": data_address(gray(views[0].cut(one, channel), low, high)),
+            }
+            for name, one in shown.items()
+        ],
         "layers": [
             _residual(views, pairs, image),
             *([] if level is None else [_energy(views[0], pairs[0], image, level)]),

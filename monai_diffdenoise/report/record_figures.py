@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from monai_diffdenoise.analysis import NoiseFamily, NoiseSpectrum
-from monai_diffdenoise.report.canvas import ACCENT, INK, PALE, SECOND, one_axes
+from monai_diffdenoise.report.canvas import ACCENT, INK, PALE, SECOND, log_scale, one_axes
 
 if TYPE_CHECKING:
     from monai_diffdenoise.report.canvas import Figure
@@ -93,6 +93,7 @@ def training_figure(validations: Sequence[float], before: float | None = None) -
         axes.plot(best + 1, values[best], "o", ms=9, mfc="none", mec=SECOND, mew=1.6, label="best, used")
     if before is not None and np.isfinite(before):
         axes.axhline(before, color=INK, lw=1, ls=":", label="before")
-    axes.set_yscale("log")
+    axes.locator_params(axis="x", integer=True)
+    log_scale(axes)
     axes.legend(fontsize=8.5, frameon=False, labelcolor=INK)
     return figure

@@ -14,7 +14,7 @@ import torch
 from monai_diffdenoise.analysis import NoiseSpectrum
 from monai_diffdenoise.metrics.gates import NoiseLevel, as_slices
 from monai_diffdenoise.metrics.gates.gate import box
-from monai_diffdenoise.report.canvas import ACCENT, INK, PALE, SECOND, one_axes
+from monai_diffdenoise.report.canvas import ACCENT, INK, PALE, SECOND, log_scale, one_axes
 
 if TYPE_CHECKING:
     from monai_diffdenoise.report.canvas import Figure
@@ -24,6 +24,7 @@ __all__ = ["removed_energy", "residual_histogram_figure", "residual_spectrum_fig
 _VALUES = 1_000_000
 _SLICES = 32
 _AROUND = 9
+_TALLEST = 4
 
 
 def residual_histogram_figure(noisy: torch.Tensor, denoised: torch.Tensor, *, sigma: float | None = None) -> Figure:
@@ -51,9 +52,9 @@ def residual_histogram_figure(noisy: torch.Tensor, denoised: torch.Tensor, *, si
         law = np.exp(-(centers**2) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
         axes.plot(centers, law, color=SECOND, lw=1.2, ls="--", label=f"normal, noise {sigma:.3g}")
     axes.axvline(0, color=INK, lw=0.8)
-    axes.set_yscale("log")
     top = float(density.max())
     axes.set_ylim(top * 1e-5, top * 12)
+    log_scale(axes)
     axes.legend(fontsize=8.5, frameon=False, loc="upper center", labelcolor=INK)
     return figure
 
@@ -78,12 +79,17 @@ def residual_spectrum_figure(
     )
     power = torch.fft.fft2(removed * window).abs().square().mean(0) / window.square().sum()
     figure, axes = one_axes("cycles per pixel", "power (input units squared)", xlim=(0, 0.5))
-    axes.plot(*_radial(power), color=ACCENT, lw=1.5, label="removed")
+    removed_power = _radial(power)
+    axes.plot(*removed_power, color=ACCENT, lw=1.5, label="removed")
+    usual = float(np.median(removed_power[1]))
     if noise is not None:
         plane = noise["in_plane"]
         expected = NoiseSpectrum(torch.tensor(plane["autocorrelation"]), plane["error"] or 0.0, 0.0).power(128, 128)
-        axes.plot(*_radial(expected * noise["sigma"] ** 2), color=SECOND, lw=1.3, ls="--", label="noise, as measured")
-    axes.set_ylim(bottom=0)
+        law = _radial(expected * noise["sigma"] ** 2)
+        axes.plot(*law, color=SECOND, lw=1.3, ls="--", label="noise, as measured")
+        usual = max(usual, float(law[1].max()))
+    # what moved slowly, such as a mean, would leave nothing else to see
+    axes.set_ylim(0, 1.1 * min(max(float(removed_power[1].max()), usual), _TALLEST * usual) or 1.0)
     axes.legend(fontsize=8.5, frameon=False, labelcolor=INK)
     return figure
 

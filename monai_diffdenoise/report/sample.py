@@ -13,7 +13,7 @@ from monai_diffdenoise.analysis import NoiseFamily
 from monai_diffdenoise.data.storage import drop_pages, largest_in_memory
 from monai_diffdenoise.metrics.gates import NoiseLevel, as_slices
 
-__all__ = ["noise_level", "slice_sample"]
+__all__ = ["noise_level", "sample_voxels", "slice_sample"]
 
 # Half of 256 x 256 x 128: looked at in seconds. Where little memory is allowed, a run's worth of slices at least: what
 # the checks make of a sample takes some fifty times its numbers.
@@ -49,16 +49,19 @@ def noise_level(noise: Mapping[str, Any] | None, sigma: float | None = None) -> 
     )
 
 
-def slice_sample(image: torch.Tensor, slice_axis: int, voxels: int | None = None) -> torch.Tensor:
+def sample_voxels() -> int:
+    """How many voxels the memory allowed is good for; ask once for images that are compared: memory comes and goes."""
+    return int(min(max(largest_in_memory() / _BYTES, _FEWEST), _VOXELS))
+
+
+def slice_sample(image: torch.Tensor, slice_axis: int, voxels: int) -> torch.Tensor:
     """Slices (N, H, W) of an image (C, *S), in memory: all of them, or of a large one evenly spread ones.
 
     Args:
         image: wherever it lies.
         slice_axis: spatial axis of the slices.
-        voxels: about how many are taken; None for as many as the memory allowed is good for.
+        voxels: about how many are taken, :func:`sample_voxels` or fewer.
     """
-    if voxels is None:
-        voxels = int(min(max(largest_in_memory() / _BYTES, _FEWEST), _VOXELS))
     plain = image.as_subclass(torch.Tensor)
     stack = plain[:, None] if plain.dim() == 3 else plain.movedim(1 + slice_axis % 3, 1)
     total = stack.shape[0] * stack.shape[1]

@@ -26,7 +26,7 @@ from monai_diffdenoise.report.record_figures import (
     training_figure,
 )
 from monai_diffdenoise.report.residual_figures import residual_histogram_figure, residual_spectrum_figure
-from monai_diffdenoise.report.sample import noise_level, slice_sample
+from monai_diffdenoise.report.sample import noise_level, sample_voxels, slice_sample
 from monai_diffdenoise.report.words import gate_values, headline, plan_lines, record_values, verdict_values
 
 __all__ = ["check_report", "write_report"]
@@ -53,6 +53,7 @@ def write_report(
     report: Mapping[str, Any],
     *,
     maps: Mapping[str, torch.Tensor] | None = None,
+    stages: Mapping[str, torch.Tensor] | None = None,
     command: str = "",
     overwrite: bool = False,
 ) -> None:
@@ -64,6 +65,7 @@ def write_report(
         noisy: the image as it was read, (C, *S).
         report: what the run recorded, ``Result.report``.
         maps: further images (C, *S): "share", "uncertainty".
+        stages: name to what each stage of a run with several made, (C, *S), in their order.
         command: that reproduces the run, without names of files.
         overwrite: whether an existing file may be replaced.
 
@@ -74,9 +76,10 @@ def write_report(
     noise = report["plan"].get("noise")
     level = noise_level(noise, report["plan"].get("sigma"))
     axis = volume.slice_axis
-    before, after = slice_sample(noisy, axis), slice_sample(volume.image, axis)
+    voxels = sample_voxels()
+    before, after = (slice_sample(image, axis, voxels) for image in (noisy, volume.image))
     drifts = [] if level is None else class_drifts(before, after, level)
-    pictures = picture_values(volume, noisy, level, maps or {})
+    pictures = picture_values(volume, noisy, level, maps or {}, stages or {})
     values = {
         **pictures,
         **verdict_values(report),

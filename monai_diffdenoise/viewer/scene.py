@@ -17,6 +17,7 @@ from monai.data import MetaTensor
 from monai_diffdenoise.data import ReadOptions, Volume, read_volume
 from monai_diffdenoise.data.storage import allocate, runs
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.viewer.map_file import read_map
 
 __all__ = ["Scene", "Shown", "load_scene"]
 
@@ -96,7 +97,7 @@ def load_scene(
 
     Args:
         paths: one to eight images: files, DICOM files, folders with one DICOM series.
-        overlays: maps, such as an uncertainty.
+        overlays: maps, such as an uncertainty; DICOM Parametric Maps too.
         residual: also show the first volume minus the second one: what was removed.
         options: how to read them all.
 
@@ -117,8 +118,10 @@ def load_scene(
     ]
     maps = [Shown(_difference(shown[0].volume, shown[1].volume), "Residual (A - B)")] if residual else []
     for number, path in enumerate(overlays, 1):
-        volume = read_volume(path, options=options)
-        maps.append(Shown(volume, _label(f"Overlay {number}", path, volume)))
+        name, known = f"Overlay {number}", read_map(path)
+        volume = read_volume(path, options=options) if known is None else known
+        # the name of a DICOM map is not shown either
+        maps.append(Shown(volume, _label(name, path, volume) if known is None else name))
     return Scene(tuple(shown), tuple(maps))
 
 

@@ -76,7 +76,7 @@ def test_level_of_a_plan(run: tuple[torch.Tensor, torch.Tensor, dict[str, Any]])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_large_volumes_are_sampled_evenly(axis: int) -> None:
     image = torch.arange(2 * 8 * 8 * 8, dtype=torch.float32).reshape(2, 8, 8, 8)
-    assert torch.equal(slice_sample(image, axis), image.movedim(axis + 1, 1).flatten(0, 1))
+    assert torch.equal(slice_sample(image, axis, image.numel()), image.movedim(axis + 1, 1).flatten(0, 1))
     few = slice_sample(image, axis, 64 * 4)
     assert few.shape == (4, 8, 8)
     assert torch.equal(few[0], image[0].select(axis, 0))

@@ -13,6 +13,7 @@ import torch
 from monai_diffdenoise.analysis import measure_noise
 from monai_diffdenoise.data import Volume, volume_from_array
 from monai_diffdenoise.data.phantom import make_phantom
+from tests.browser import browser as browser
 
 
 @dataclass(frozen=True)

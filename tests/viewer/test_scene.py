@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from monai_diffdenoise.data import volume_from_array
+from monai_diffdenoise.data import read_volume, volume_from_array
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.pipeline.maps import write_map
 from monai_diffdenoise.viewer import Scene, Shown, load_scene
 
 RNG = np.random.default_rng(0)
@@ -37,6 +38,27 @@ def test_two_images_their_residual_and_an_overlay(make_nifti: Callable[..., Path
     assert not facts["overlays"][1]["signed"]
     assert facts["volumes"][0]["shape"] == [12, 11, 10]
     assert facts["volumes"][0]["range"] == [a.min(), a.max()]
+
+
+@pytest.mark.parametrize("quantity", ["residual", "share", "uncertainty"])
+@pytest.mark.parametrize("ending", ["nii.gz", "dcm"])
+def test_maps_of_a_run_can_be_laid_over_its_series(
+    make_series: Callable[..., Path], tmp_path: Path, quantity: str, ending: str
+) -> None:
+    if ending == "dcm":
+        pytest.importorskip("highdicom")
+    folder = make_series("input")
+    volume = read_volume(folder)
+    values = torch.rand(volume.image.shape)
+    write_map(volume, values, tmp_path / f"map.{ending}", quantity)
+    scene = load_scene([folder], [tmp_path / f"map.{ending}"])
+    assert scene.overlays[0].label == ("Overlay 1" if ending == "dcm" else "Overlay 1: map.nii.gz")
+    overlay, image = scene.overlays[0].volume, scene.volumes[0].volume
+    # the same values at the same places of the body, whatever the order of the axes
+    for place in ([0, 0, 0], [1, 2, 3]):
+        world = image.image.affine @ torch.tensor([*place, 1.0], dtype=torch.float64)
+        at = (torch.linalg.inv(overlay.image.affine) @ world)[:3].round().long()
+        assert float(overlay.image.as_tensor()[(0, *at)]) == pytest.approx(float(values[(0, *place)]), rel=1e-5)
 
 
 def test_voxels_without_a_value_have_no_residual() -> None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
+from monai_diffdenoise.metrics.drift import block_mean
 from monai_diffdenoise.metrics.gates.gate import Gate, NoiseLevel, box, gate
 
 __all__ = ["ClassDrift", "class_drifts", "mean_drift_gate"]
 
 _THRESHOLD = 0.25
 _SIDE = 4
+_TILE = 4
 _CERTAIN = 4.0
 _FEWEST = 64
 _CLASSES = 4
@@ -62,18 +65,13 @@ def class_drifts(
     found = []
     for index in range(len(limits) - 1):
         here = place == index
-        number = int(here.sum())
-        if number < _FEWEST:
+        if int(here.sum()) < _FEWEST:
             continue
-        moved = torch.where(here, bright - before, 0.0).double()
-        drift = float(moved.sum()) / number
-        # tiles of 4 x 4 blocks, so that correlated noise does not make the error too small
-        sums = [16 * box(part, 4, 4) for part in (moved.float(), here.float())]
-        error = float((sums[0] - drift * sums[1]).double().square().sum().sqrt()) / number
+        number, moved = block_mean(_tiles(here), _tiles(torch.where(here, bright - before, 0.0)))
         level = float(before[here].double().mean())
         sigma = float(noise.deviation(torch.tensor([level])))
         low, high = float(limits[index]), float(limits[index + 1])
-        found.append(ClassDrift(low, high, number / here.numel(), level, drift, error, sigma))
+        found.append(ClassDrift(low, high, number / here.numel(), level, moved.value, moved.standard_error, sigma))
     return found
 
 
@@ -99,6 +97,13 @@ def mean_drift_gate(noisy: torch.Tensor, denoised: torch.Tensor, noise: NoiseLev
                 f"(+- {part.error:.2g}), noise is {part.sigma:.3g} there"
             )
     return gate("mean drift", worst, _THRESHOLD, text)
+
+
+def _tiles(field: torch.Tensor) -> torch.Tensor:
+    """Sums over tiles of 4 x 4 blocks, so that correlated noise does not make the error of a mean too small."""
+    tall, wide = field.shape[1:]
+    whole = F.pad(field.double(), (0, -wide % _TILE, 0, -tall % _TILE))
+    return _TILE**2 * F.avg_pool2d(whole[:, None], _TILE).flatten()
 
 
 def _limits(values: torch.Tensor, count: int) -> torch.Tensor:

@@ -12,12 +12,12 @@ from monai_diffdenoise.metrics.gates.gate import Gate, NoiseLevel, box, gate
 
 __all__ = ["stages_gate"]
 
-_THRESHOLD = 1.0
+_THRESHOLD = 1.5
 _SIDE = 4
 _SHARE = 0.999
 
 
-def stages_gate(stages: Mapping[str, torch.Tensor], noise: NoiseLevel) -> Gate:
+def stages_gate(stages: Mapping[str, torch.Tensor], noise: NoiseLevel, put_back: torch.Tensor | None = None) -> Gate:
     """How far two stages of a run lie apart, in standard deviations of the noise.
 
     Means over 4 x 4 pixels are compared, in which the little noise that either leaves is small; the value is exceeded
@@ -26,12 +26,15 @@ def stages_gate(stages: Mapping[str, torch.Tensor], noise: NoiseLevel) -> Gate:
     Args:
         stages: name to the slices (N, H, W) that this stage gave, in the order of the run.
         noise: its level.
+        put_back: (N, H, W) share of what was removed that fusion put back, 0 to 1: where all of it was, no stage has a
+            say in the result. None where nothing was.
     """
     names = list(stages)
     worst, text = 0.0, "there is one stage only"
     for one, two in zip(names[:-1], names[1:], strict=True):
-        first, second = box(stages[one], _SIDE, _SIDE), box(stages[two], _SIDE, _SIDE)
-        apart = ((first - second).abs() / noise.deviation((first + second) / 2)).flatten().sort().values
+        kept = stages[one] - stages[two] if put_back is None else (1 - put_back) * (stages[one] - stages[two])
+        bright = box((stages[one] + stages[two]) / 2, _SIDE, _SIDE)
+        apart = (box(kept, _SIDE, _SIDE).abs() / noise.deviation(bright)).flatten().sort().values
         value = float(apart[min(round(_SHARE * len(apart)), len(apart) - 1)])
         if value >= worst:
             worst = value

@@ -46,3 +46,24 @@ def test_smoothing_creates_nothing(side: int) -> None:
 
 def test_tiny_images() -> None:
     assert created_gate(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), NoiseLevel(1.0)).verdict == "pass"
+
+
+def test_dark_magnitudes_do_not_show_the_truth() -> None:
+    """The truth itself has more than its magnitudes show where there is hardly anything."""
+    random = torch.Generator().manual_seed(0)
+    truth = (1 + torch.sin(torch.arange(64.0) / 3)).expand(8, 64, 64).contiguous()
+    one, other = torch.randn((2, *truth.shape), generator=random)
+    noisy = ((truth + one).square() + other.square()).sqrt()
+    assert created_gate(noisy, truth, NoiseLevel(1.0)).verdict == "fail"
+    assert created_gate(noisy, truth, NoiseLevel(1.0, magnitude=True)).value == 0.0
+
+
+def test_more_windows_may_show_more_by_chance() -> None:
+    random = torch.Generator().manual_seed(0)
+    truth = torch.sin(torch.arange(128.0) / 5).expand(96, 128, 128).contiguous()
+    noisy = truth + torch.randn(truth.shape, generator=random)
+    large, small = created_gate(noisy, truth, NoiseLevel(1.0)), created_gate(noisy[:1], truth[:1], NoiseLevel(1.0))
+    assert large.verdict == small.verdict == "pass"
+    assert large.threshold > small.threshold + 0.5
+    # chance alone: what a threshold for any size would have to lie above
+    assert large.value > 3.5

@@ -18,5 +18,15 @@ def test_stages_that_agree_and_do_not(honest: Honest) -> None:
     assert "differ by 2" in found.reason or "differ by 1.9" in found.reason
 
 
+def test_what_was_put_back_is_not_of_the_stages(honest: Honest) -> None:
+    faulty = honest.denoised.clone()
+    faulty[:, 40:56, 40:56] += 2 * SIGMA
+    stages = {"bsn": honest.denoised, "diffusion": faulty}
+    put_back = torch.zeros_like(faulty)
+    assert stages_gate(stages, honest.noise, put_back).verdict == "fail"
+    put_back[:, 40:56, 40:56] = 0.9
+    assert abs(stages_gate(stages, honest.noise, put_back).value - 0.2) < 0.02
+
+
 def test_one_stage_agrees_with_itself(honest: Honest) -> None:
     assert stages_gate({"only": torch.zeros(2, 8, 8)}, honest.noise).verdict == "pass"
