@@ -22,7 +22,7 @@ from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose
 from monai_diffdenoise.pipeline.do_no_harm import harm, judge
 from monai_diffdenoise.pipeline.gates import with_gates
 from monai_diffdenoise.pipeline.model_folder import Model
-from monai_diffdenoise.pipeline.model_plan import plan_for_model, unlike_training
+from monai_diffdenoise.pipeline.model_plan import plan_for_model, runs_as_trained, unlike_training
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.result import Result
@@ -164,9 +164,12 @@ class _Run:
         if self.model is not None:
             warning = unlike_training(job, self.model)
             self.notes += [warning] if warning else []
-            moved = replace(self.model, network=self.model.network.to(self.device))
-            student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
-            how: nn.Module | Denoiser = self._best(fused_or_not(job, {"student": student}))
+            if runs_as_trained(self.model):
+                how: nn.Module | Denoiser = job.take(self.model.network)
+            else:
+                moved = replace(self.model, network=self.model.network.to(self.device))
+                student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
+                how = self._best(fused_or_not(job, {"student": student}))
         elif self.settings.method == "diffdenoise":
             how = self._diffdenoise()
             if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
