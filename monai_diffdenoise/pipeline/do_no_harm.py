@@ -76,7 +76,7 @@ def harm(job: ZeroShot, verdict: Verdict | None, put_back: float | None = None) 
     """
     after, before = job.scores.get("pair_error", 0.0), job.scores.get("input_error", math.inf)
     # fusion brings back what a blind-spot network did not see, and its pairs know nothing of that
-    alone = not (job.plan.pairing == "blind" and job.settings.fusion)
+    alone = job.plan.pairing != "blind" or put_back is None
     if alone and not after < before:
         return (
             f"the error against held-out noisy targets is {after:.3g} after denoising and {before:.3g} before, in "

@@ -170,14 +170,15 @@ def _with_noise(
         return replace(plan, warnings=(*plan.warnings, f"noise was not measured: {unknown}"), sigma=simple)
     uncertain = "noise could not be told from anatomy: its measured level is an upper bound"
     stabilizer, why = choose_stabilizer(settings, noise, advice)
-    bands = "" if noise.spectrum.white else "fusion by bands of frequency: noise is correlated in the plane"
+    by_bands = noise.certain and not noise.spectrum.white
+    bands = "fusion by bands of frequency: noise is correlated in the plane" if by_bands else ""
     return replace(
         plan,
         reasons=(*plan.reasons, *(reason for reason in (why, bands) if reason)),
         warnings=plan.warnings if noise.certain else (*plan.warnings, uncertain),
         noise=noise.to_json(),
         advice=advice,
-        fusion="bands" if bands and noise.certain else "local",
+        fusion="bands" if by_bands else "local",
         stabilizer=stabilizer,
         sigma=run_sigma(noise, simple if pairs.close else None),
         local_noise=pairs.close and noise.certain and noise.variation is not None and noise.variation.varies,

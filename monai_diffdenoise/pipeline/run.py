@@ -19,7 +19,7 @@ from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose_candidate, fused_or_not
-from monai_diffdenoise.pipeline.do_no_harm import harm, judge
+from monai_diffdenoise.pipeline.do_no_harm import harm
 from monai_diffdenoise.pipeline.gates import with_gates
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.model_plan import plan_for_model, runs_as_trained, unlike_training
@@ -114,6 +114,9 @@ def denoise_volume(
 class _Run:
     """The steps of a run, in order."""
 
+    selection: Selection
+    """What of all that was tried is returned."""
+
     def __init__(
         self,
         volume: Volume,
@@ -151,15 +154,14 @@ class _Run:
             stack.slice_axis,
         )
         self.spread: torch.Tensor | None = None
-        self.selection: Selection | None = None
 
     def _make_plan(self, settings: DenoiseSettings) -> Plan:
         if self.model is not None:
             return plan_for_model(self.stack, settings, self.model)
         return make_plan(self.stack, with_target(settings) if settings.method == "diffdenoise" else settings)
 
-    def _denoise(self) -> nn.Module | Denoiser:
-        """Train what the method asks for and denoise into ``denoised``; returns what did it."""
+    def _denoise(self) -> None:
+        """Train what the method asks for, choose, and denoise into ``denoised``."""
         job = self.job
         if self.model is not None:
             warning = unlike_training(job, self.model)
@@ -172,12 +174,12 @@ class _Run:
                 how = self._best(fused_or_not(job, {"student": student}))
         elif self.settings.method == "diffdenoise":
             how = self._diffdenoise()
-            if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
-                return how
+            if self.selection.name.startswith(self.settings.sampler):
+                return
         else:
-            how = self._timed("training", job.train)
+            trained = self._timed("training", job.train)
+            how = self._best(self._fused_first(self.plan.method, trained))
         self._timed("denoising", lambda: job.infer(how, self.denoised))
-        return how
 
     def _diffdenoise(self) -> nn.Module | Denoiser:
         """All stages on this volume; the best of what they made, and where it is sampled, the result, too."""
@@ -188,12 +190,15 @@ class _Run:
         others: dict[str, Denoiser] = {self.settings.sampler: made.sampler(self.job)}
         if made.student is not None:
             others["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
-        first = "bsn" + (FUSED if self.settings.fusion else "")
-        how = self._best({first: made.first, **fused_or_not(self.job, others)})
+        how = self._best({**self._fused_first("bsn", made.first), **fused_or_not(self.job, others)})
         self.spread = made.sampled[0].spread
-        if self.selection is not None and self.selection.name.startswith(self.settings.sampler):
+        if self.selection.name.startswith(self.settings.sampler):
             self.denoised.copy_(made.sampled[0].mean)
         return how
+
+    def _fused_first(self, name: str, network: nn.Module) -> dict[str, nn.Module]:
+        """With fusion, if the settings allow it, and without: where the noise is uncertain it can do harm."""
+        return ({name + FUSED: network} if self.settings.fusion else {}) | {name: network}
 
     def _best(self, candidates: Mapping[str, nn.Module | Denoiser]) -> nn.Module | Denoiser:
         selection = self.selection = self._timed("choice", lambda: choose_candidate(self.job, candidates))
@@ -209,16 +214,19 @@ class _Run:
     def result(self, keep_share: bool, keep_uncertainty: bool) -> Result:
         """Denoise, fuse, check, report."""
         job, stack, volume = self.job, self.stack, self.volume
-        how = self._denoise()
+        self._denoise()
         share = uncertainty = None
         put_back = None
-        if self.settings.fusion if self.selection is None else self.selection.name.endswith(FUSED):
-            if keep_share or job.stabilizer is not None:
-                share = allocate(stack.image.shape, stack.slice_axis)
+        fused = self.selection.name.endswith(FUSED)
+        if keep_share or (fused and job.stabilizer is not None):
+            share = allocate(stack.image.shape, stack.slice_axis)
+        if fused:
             _, put_back = self._timed("fusion", lambda: job.fuse(self.denoised, self.denoised, share))
+        elif share is not None:
+            share.zero_()
         if keep_uncertainty:
             uncertainty = self._uncertainty()
-        verdict = self.selection.verdict if self.selection else self._timed("checks", lambda: judge(job, how))
+        verdict = self.selection.verdict
         scores: dict[str, Any] = dict(job.scores)
         if put_back is not None:
             scores["put_back"] = put_back

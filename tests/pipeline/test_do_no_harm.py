@@ -78,16 +78,16 @@ def test_only_a_part_of_a_large_volume_is_denoised_once_more(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("method", "fusion", "told"),
-    [("ns-n2n", True, True), ("ns-n2n", False, True), ("bsn", True, False), ("bsn", False, True)],
+    ("method", "put_back", "told"),
+    [("ns-n2n", 0.1, True), ("ns-n2n", None, True), ("bsn", 0.1, False), ("bsn", None, True)],
 )
 def test_the_error_against_noisy_targets_counts_where_it_speaks_of_the_result(
-    method: str, fusion: bool, told: bool
+    method: str, put_back: float | None, told: bool
 ) -> None:
-    made = job(0.1, method=method, fusion=fusion, distance=1)
-    assert harm(made, None) == ""
+    made = job(0.1, method=method, distance=1)
+    assert harm(made, None, put_back) == ""
     made.scores = {"pair_error": 2.0, "input_error": 1.0}
-    assert bool(harm(made, None)) == told
+    assert bool(harm(made, None, put_back)) == told
 
 
 @pytest.mark.parametrize(

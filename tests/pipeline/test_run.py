@@ -18,6 +18,7 @@ from monai_diffdenoise.data import volume_from_array
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics import psnr
+from monai_diffdenoise.metrics.verdict import Evidence, Verdict
 from monai_diffdenoise.pipeline import DenoiseSettings, denoise_volume
 
 TINY = {
@@ -78,6 +79,24 @@ def test_report_is_json_and_complete(noisy: torch.Tensor) -> None:
     for part in ("plan", "settings", "seed", "versions", "timings_s", "scores", "warnings", "input", "device"):
         assert part in report
     assert report["plan"]["reasons"]
+
+
+@pytest.mark.parametrize("best", ["ns-n2n", "ns-n2n + fusion"])
+def test_fusion_is_left_out_where_it_does_harm(noisy: torch.Tensor, monkeypatch: pytest.MonkeyPatch, best: str) -> None:
+    gains = {"ns-n2n": 0.0, "ns-n2n + fusion": 0.0} | {best: 1.0}
+
+    def evidence(job: object, how: object, fuse: bool | None = None) -> Verdict:
+        gain = gains["ns-n2n" + (" + fusion" if fuse else "")]
+        return Verdict("better", 0.01, (Evidence("sure", gain, gain, "better", ""),))
+
+    bare = denoise(noisy, fusion=False, **TINY)
+    monkeypatch.setattr("monai_diffdenoise.pipeline.choose_candidate.judge", evidence)
+    result = denoise_volume(volume_from_array(noisy[None]), DenoiseSettings(**TINY), keep_share=True)
+    assert result.report["scores"]["choice"]["returned"] == best
+    fused = best.endswith("fusion")
+    assert torch.equal(result.image.as_tensor(), bare.image.as_tensor()) != fused
+    assert bool(result.share.any()) == fused
+    assert ("put_back" in result.report["scores"]) == fused
 
 
 def test_progress_counts_up_to_the_end(noisy: torch.Tensor) -> None:

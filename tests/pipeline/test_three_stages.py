@@ -67,8 +67,7 @@ def test_the_report_says_what_was_returned_and_why(changes: dict, names: set) ->
     result = denoise(scan(), **{**TINY, **changes})
     choice = result.report["scores"]["choice"]
     fused = " + fusion" if changes.get("fusion", True) else ""
-    first = {"bsn" + fused}
-    assert set(choice["gains"]) == first | names | {name + fused for name in names}
+    assert set(choice["gains"]) == {name + end for name in names | {"bsn"} for end in ("", fused)}
     assert choice["returned"] in choice["gains"]
     assert choice["why"].startswith(choice["returned"])
     assert result.report["plan"]["method"] == "diffdenoise"
