@@ -19,7 +19,7 @@ from monai_diffdenoise.data.volume_list import open_volume, volume_paths
 from monai_diffdenoise.engines import default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.budget import estimate_budget
-from monai_diffdenoise.pipeline.choose_candidate import FUSED, choose_candidate, fused_or_not
+from monai_diffdenoise.pipeline.choose_candidate import choose_candidate, fused_first, fused_or_not
 from monai_diffdenoise.pipeline.fit_single import SINGLE, fit_single
 from monai_diffdenoise.pipeline.fitted import Fitted, training_facts
 from monai_diffdenoise.pipeline.model_folder import save_model
@@ -145,8 +145,7 @@ def _fit_stages(stages: Stages) -> Fitted:
     def candidates(job: ZeroShot) -> dict[str, Any]:
         student = Student(moved, stages.settings, job.plan.axis, job.plan.distance)
         others: dict[str, Denoiser] = {stages.settings.sampler: made.sampler(job), "student": student}
-        first = "bsn" + (FUSED if stages.settings.fusion else "")
-        return {first: made.first, **fused_or_not(job, others)}
+        return {**fused_first(job, "bsn", made.first), **fused_or_not(job, others)}
 
     return Fitted(model, candidates, made.scores, made.seconds, made.keys)
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from torch import nn
+
 from monai_diffdenoise.inferers import PixelShuffled
-from monai_diffdenoise.pipeline.choose_candidate import FUSED
+from monai_diffdenoise.pipeline.choose_candidate import fused_first
 from monai_diffdenoise.pipeline.fitted import Fitted, training_facts
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.networks import network_arguments
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.stage import Stages, train_on_all
+from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 
 __all__ = ["SINGLE", "fit_single"]
 
@@ -43,8 +46,11 @@ def fit_single(stages: Stages) -> Fitted:
         head.pairing,
         {**training_facts(stages), "plan": _trained_with(head.plan)},
     )
-    name = s.method + (FUSED if s.fusion else "")
-    return Fitted(model, lambda job: {name: job.take(network)}, {_STAGE: head.scores}, {_STAGE: seconds}, {_STAGE: key})
+
+    def candidates(job: ZeroShot) -> dict[str, nn.Module]:
+        return fused_first(job, s.method, job.take(network))
+
+    return Fitted(model, candidates, {_STAGE: head.scores}, {_STAGE: seconds}, {_STAGE: key})
 
 
 def _trained_with(plan: Plan) -> dict[str, Any]:
