@@ -69,9 +69,9 @@ def fit(
         InputError: no volumes, volumes that do not go together, or a folder that is taken.
     """
     chosen = settings or DenoiseSettings()
+    chosen.check()
     if chosen.method not in SINGLE:
         chosen = with_target(replace(chosen, method="diffdenoise", student=True))
-    chosen.check()
     data, work = Path(data_dir), Path(work_dir)
     paths = volume_paths(data_dir)
     _check_folder(data, work, resume)
