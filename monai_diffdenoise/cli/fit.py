@@ -18,7 +18,7 @@ __all__ = ["Fit"]
 
 @dataclass(frozen=True)
 class Fit:
-    """Train the stages of DiffDenoise on a folder of noisy volumes, for `denoise --model WORK_DIR`."""
+    """Train on a folder of noisy volumes, for `denoise --model WORK_DIR`: bsn, ns-n2n, or (default) diffdenoise."""
 
     data_dir: Annotated[
         tyro.conf.Positional[Path],

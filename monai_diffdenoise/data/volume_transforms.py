@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, SaveImaged
 
 from monai_diffdenoise.data.io import write_volume
 from monai_diffdenoise.data.volume import Volume
@@ -81,10 +81,11 @@ class LoadVolumed(MapTransform):
         return result
 
 
-class SaveVolumed(MapTransform):
+class SaveVolumed(SaveImaged):
     """Write denoised volumes in the format, geometry, units and number type of their inputs, complete or not at all.
 
-    The input is read again for what writing needs, so that nothing of it has to pass through data loaders.
+    The input is read again for what writing needs, so that nothing of it has to pass through data loaders. It is a
+    ``SaveImaged`` by name only: what takes MONAI's writers out of a bundle, as MONAI Label does, takes this one, too.
 
     Args:
         keys: where the volumes are, loaded by :class:`LoadVolumed`.
@@ -108,7 +109,7 @@ class SaveVolumed(MapTransform):
         print_log: bool = True,
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
+        MapTransform.__init__(self, keys, allow_missing_keys)
         self.print_log = print_log
         self.output_key, self.series = output_key, series if series is None else str(series)
         self.output_dtype, self.overwrite, self.derivation = output_dtype, overwrite, derivation

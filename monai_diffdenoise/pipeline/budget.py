@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What all stages will take, before they begin: memory, disk and, from a few steps of each network, time."""
+"""What a fit will take, before they begin: memory, disk and, from a few steps of each network, time."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _STEPS = 2
 # Pairs are drawn, checkpoints written, held-out pairs scored.
 _AROUND = 1.4
 _FLOAT = 4
+# Copies of the weights: two checkpoints with the network, its average, its best and two moments, and the model.
+_KEPT = 11
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,28 @@ def estimate_budget(stages: Stages) -> Budget:
     """
     s, jobs = stages.settings, stages.jobs
     voxels = sum(job.work.numel() for job in jobs)
+    plan, pairing, patch = jobs[0].plan, jobs[0].pairing, jobs[0].training_options().patch_size
+    first = make_network(plan, s, pairing)
+    slope = {"blind-spot": _seconds(first, pairing.in_channels, stages, patch)}
+    batch = int(s.batch_size or 1)
+    if s.method != "diffdenoise":
+        # of pairs of slices, each is the other's target
+        both = 2 if plan.pairing in ("neighbor", "repeat") else 1
+        weights = sum(parameter.numel() for parameter in first.parameters())
+        seconds = _AROUND * slope["blind-spot"] * both * batch * int(s.iterations or 0)
+        return Budget(_FLOAT * 2 * voxels, _FLOAT * _KEPT * weights, seconds)
     trained = sum(job.work[:1].numel() * len(job.chosen_channels()) for job in jobs)
     draws = draws_of(stages) if s.target == "recorrupted" else 1
     # the image, a stabilized copy, and of each draw the image, its target and its condition
     memory = _FLOAT * (2 * voxels + (3 if s.target == "recorrupted" else 1) * draws * trained)
     disk = _FLOAT * (2 * voxels + sum(job.work[:1].numel() for job in jobs))
-    plan, pairing, patch = jobs[0].plan, jobs[0].pairing, jobs[0].training_options().patch_size
     student = student_arguments(stages)
     diffused = diffusion_network(stages)
-    slope = {
-        "blind-spot": _seconds(make_network(plan, s, pairing), pairing.in_channels, stages, patch),
+    slope |= {
         "diffusion": _seconds(diffused, diffused.in_channels + diffused.condition_channels, stages, patch),
         "student": _seconds(NAFNet(**student), student["in_channels"], stages, patch),
     }
     steps = {"blind-spot": s.iterations, "diffusion": s.diffusion_iterations, "student": s.student_iterations}
-    batch = int(s.batch_size or 1)
     seconds = _AROUND * sum(slope[name] * batch * int(count or 0) for name, count in steps.items())
     # a third of a step is the way forward; every draw is denoised by the first network along each axis
     views = len(plan.axes) * (8 if s.augment_inference else 1)

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
 from monai_diffdenoise.metrics.verdict import Verdict
 from monai_diffdenoise.pipeline.do_no_harm import judge
 from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
 
-__all__ = ["FUSED", "Selection", "choose_candidate", "fused_or_not"]
+__all__ = ["FUSED", "Selection", "choose_candidate", "fused_first", "fused_or_not"]
 
 FUSED = " + fusion"
 """What the name of a candidate ends in if fusion follows."""
@@ -54,6 +56,11 @@ def fused_or_not(job: ZeroShot, denoisers: Mapping[str, Denoiser]) -> dict[str, 
     """
     plain = dict(denoisers)
     return plain | ({name + FUSED: how for name, how in plain.items()} if job.settings.fusion else {})
+
+
+def fused_first(job: ZeroShot, name: str, network: nn.Module) -> dict[str, nn.Module]:
+    """Candidates from a network: with fusion, if the settings allow it, and without, in case its noise is uncertain."""
+    return ({name + FUSED: network} if job.settings.fusion else {}) | {name: network}
 
 
 def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:

@@ -1,6 +1,6 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The three stages on a folder of noisy volumes, and the student as a model for further ones."""
+"""A folder of noisy volumes in, a model for further ones out, by any method."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from monai_diffdenoise.data.volume_list import open_volume, volume_paths
 from monai_diffdenoise.engines import default_device
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.budget import estimate_budget
-from monai_diffdenoise.pipeline.choose_candidate import FUSED, choose_candidate, fused_or_not
-from monai_diffdenoise.pipeline.model_folder import Model, save_model
+from monai_diffdenoise.pipeline.choose_candidate import choose_candidate, fused_first, fused_or_not
+from monai_diffdenoise.pipeline.fit_single import SINGLE, fit_single
+from monai_diffdenoise.pipeline.fitted import Fitted, training_facts
+from monai_diffdenoise.pipeline.model_folder import save_model
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
 from monai_diffdenoise.pipeline.shared_plan import plan_together
 from monai_diffdenoise.pipeline.stage import Stages
 from monai_diffdenoise.pipeline.stage_student import Student
-from monai_diffdenoise.pipeline.three_stages import ThreeStages, run_stages, with_target
+from monai_diffdenoise.pipeline.three_stages import run_stages, with_target
 from monai_diffdenoise.pipeline.versions import versions
 from monai_diffdenoise.pipeline.zero_shot import Denoiser, ZeroShot
 
@@ -46,7 +48,7 @@ def fit(
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Train all stages on all volumes of a folder.
+    """Train a method on all volumes of a folder: one network, or all stages of DiffDenoise.
 
     In ``work_dir`` it leaves ``settings.json``, ``summary.json``, ``model`` (see
     :func:`~monai_diffdenoise.pipeline.load_model`) and ``stages``, from which it goes on when it was interrupted. A
@@ -55,7 +57,7 @@ def fit(
     Args:
         data_dir: see :func:`~monai_diffdenoise.data.volume_paths`.
         work_dir: made if it is missing.
-        settings: those of ``denoise``; ``method`` and ``student`` have no influence.
+        settings: those of ``denoise``. With method "auto" it is "diffdenoise"; ``student`` has no influence.
         resume: go on in a folder that was begun; stages whose settings have changed since run anew.
         progress: called with (stage, done, total).
         say: told about the plan and what it will take, a line at a time.
@@ -66,8 +68,10 @@ def fit(
     Raises:
         InputError: no volumes, volumes that do not go together, or a folder that is taken.
     """
-    chosen = with_target(replace(settings or DenoiseSettings(), method="diffdenoise", student=True))
+    chosen = settings or DenoiseSettings()
     chosen.check()
+    if chosen.method not in SINGLE:
+        chosen = with_target(replace(chosen, method="diffdenoise", student=True))
     data, work = Path(data_dir), Path(work_dir)
     paths = volume_paths(data_dir)
     _check_folder(data, work, resume)
@@ -90,16 +94,15 @@ def fit(
         say(f"it will take {estimate_budget(stages)}")
         work.mkdir(parents=True, exist_ok=True)
         _write({"settings": asdict(chosen), "volumes": len(jobs)}, work / _SETTINGS)
-        made = run_stages(stages)
-        model = _model(stages, made)
-        save_model(work / _MODEL, model, overwrite=True)
+        made = fit_single(stages) if chosen.method in SINGLE else _fit_stages(stages)
+        save_model(work / _MODEL, made.model, overwrite=True)
         summary = {
             "volumes": len(jobs),
             "plan": plans[0].summary,
             "reasons": list(plans[0].reasons),
-            "noise": model.info["noise"],
+            "noise": made.model.info["noise"],
             "scores": made.scores,
-            "compared": _compared(stages, made, replace(model, network=model.network.to(device))),
+            "compared": _compared(stages, made),
             "seconds": {name: round(value, 1) for name, value in made.seconds.items()},
             "keys": made.keys,
             "versions": versions(),
@@ -132,36 +135,29 @@ def _open(path: str, number: int, count: int) -> Any:
         raise InputError(f"volume {number} of {count}, sorted by name: {error}; fix it or take it out") from error
 
 
-def _model(stages: Stages, made: ThreeStages) -> Model:
-    """The student with what is to be known when it is used."""
+def _fit_stages(stages: Stages) -> Fitted:
+    """All stages of DiffDenoise, and the student as the model."""
+    made = run_stages(stages)
     assert made.student is not None, "fit always trains one"
-    sigmas = [job.noise.sigma(c) for job in stages.jobs for c in job.chosen_channels()]
-    plans = [job.plan for job in stages.jobs]
-    info = {
-        "stabilizer": None if plans[0].stabilizer is None else plans[0].stabilizer["kind"],
-        "noise": {
-            "lowest": min(sigmas),
-            "highest": max(sigmas),
-            "white": all(plan.noise is None or bool(plan.noise["in_plane"]["white"]) for plan in plans),
-        },
-        "volumes": len(stages.jobs),
-        "settings": json.loads(stages.settings.to_json(without=("device", "memory", "num_workers"))),
-    }
-    return replace(made.student, info=info)
+    model = replace(made.student, info=training_facts(stages))
+    moved = replace(model, network=model.network.to(stages.device))
+
+    def candidates(job: ZeroShot) -> dict[str, Any]:
+        student = Student(moved, stages.settings, job.plan.axis, job.plan.distance)
+        others: dict[str, Denoiser] = {stages.settings.sampler: made.sampler(job), "student": student}
+        return {**fused_first(job, "bsn", made.first), **fused_or_not(job, others)}
+
+    return Fitted(model, candidates, made.scores, made.seconds, made.keys)
 
 
-def _compared(stages: Stages, made: ThreeStages, model: Model) -> list[dict[str, Any]]:
-    """What the scores without a reference say of each stage on some of the volumes."""
+def _compared(stages: Stages, made: Fitted) -> list[dict[str, Any]]:
+    """What the scores without a reference say of what was trained, on some of the volumes."""
     count = len(stages.jobs)
     places = torch.linspace(0, count - 1, min(count, _COMPARED)).round().int().tolist()
     found = []
     for place in places:
         job = stages.jobs[place]
-        student = Student(model, stages.settings, job.plan.axis, job.plan.distance)
-        others: dict[str, Denoiser] = {stages.settings.sampler: made.sampler(job), "student": student}
-        first = "bsn" + (FUSED if stages.settings.fusion else "")
-        choice = choose_candidate(job, {first: made.first, **fused_or_not(job, others)})
-        found.append({"volume": place + 1, **choice.as_dict()})
+        found.append({"volume": place + 1, **choose_candidate(job, made.candidates(job)).as_dict()})
     return found
 
 

@@ -21,7 +21,7 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks import LGBPN, PUCA, BlindStack, NAFNet, ResidualDenoiser
 from monai_diffdenoise.pipeline.versions import versions
 from monai_diffdenoise.transforms.blind_pairing import BlindSpotPair
-from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, SliceBlindPair
+from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
 
 __all__ = ["Model", "load_model", "save_model"]
 
@@ -37,6 +37,7 @@ _NETWORKS: dict[str, type[nn.Module]] = {
 }
 _PAIRINGS: dict[str, type[Pairing]] = {
     "neighbor": NeighborSlicePair,
+    "repeat": RepeatPair,
     "same": BlindSpotPair,
     "slice-blind": SliceBlindPair,
 }
@@ -51,8 +52,10 @@ class Model:
         network_name: "nafnet", "residual", "blind-stack", "puca" or "lg-bpn".
         arguments: what the network was made with; plain JSON types.
         pairing: tells what the network sees of a volume's slices: a ``BlindSpotPair`` (the slice and, with a context,
-            its neighbors), ``NeighborSlicePair`` (the slice) or ``SliceBlindPair`` (its neighbors).
-        info: what else is known of it: the stabilizer, the range of the noise it was trained on; plain JSON types.
+            its neighbors), ``NeighborSlicePair`` or ``RepeatPair`` (the slice) or ``SliceBlindPair`` (its
+            neighbors).
+        info: what else is known of it: the stabilizer, the range of the noise it was trained on, for a network that is
+            run as in ``denoise`` the settings that it was trained with (``plan``); plain JSON types.
     """
 
     network: nn.Module

@@ -14,11 +14,11 @@ from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.transforms.pairing import Pairing
 
-__all__ = ["make_network"]
+__all__ = ["make_network", "network_arguments"]
 
 
-def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.Module:
-    """Make a 2D denoiser in normalised units, with fresh weights.
+def network_arguments(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> dict[str, Any]:
+    """What the network of a plan is made with, without the pixel shuffle that may be around it; plain types.
 
     Args:
         plan: its network, blind spot and context.
@@ -27,12 +27,12 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
     """
     channels = int(settings.channels or 0)
     if plan.network == "residual":
-        return ResidualDenoiser(
-            in_channels=pairing.in_channels,
-            channels=channels,
-            levels=settings.levels,
-            base_channels=pairing.base_channels,
-        )
+        return {
+            "in_channels": pairing.in_channels,
+            "channels": channels,
+            "levels": settings.levels,
+            "base_channels": pairing.base_channels,
+        }
     shape: dict[str, Any] = {
         "spatial_dims": 2,
         "in_channels": 1,
@@ -40,20 +40,33 @@ def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.
         "channels": channels,
         "context_channels": plan.context,
     }
-    return PixelShuffled(_blind(plan, shape), plan.stride) if plan.stride > 1 else _blind(plan, shape)
+    if plan.network == "puca":
+        return shape
+    if plan.network == "lg-bpn":
+        return {**shape, "blind_spot": plan.blind_spot, "blind_shape": "square"}
+    return {**shape, "blind_spot": plan.blind_spot}
 
 
-def _blind(plan: Plan, shape: dict[str, Any]) -> nn.Module:
+def make_network(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -> nn.Module:
+    """Make a 2D denoiser in normalised units, with fresh weights; see :func:`network_arguments`."""
+    arguments = network_arguments(plan, settings, pairing)
+    if plan.network == "residual":
+        return ResidualDenoiser(**arguments)
+    network = _blind(plan, arguments)
+    return PixelShuffled(network, plan.stride) if plan.stride > 1 else network
+
+
+def _blind(plan: Plan, arguments: dict[str, Any]) -> nn.Module:
     # each loads when it is asked for: they bring MONAI's networks with them
     if plan.network == "puca":
         from monai_diffdenoise.networks.nets.puca import PUCA
 
-        return PUCA(**shape)
+        return PUCA(**arguments)
     if plan.network == "lg-bpn":
         from monai_diffdenoise.networks.nets.lgbpn import LGBPN
 
         assert plan.blind_spot is not None, "only the small network leaves whole slices out"
-        return LGBPN(**shape, blind_spot=plan.blind_spot, blind_shape="square")
+        return LGBPN(**arguments)
     from monai_diffdenoise.networks.nets.blind_stack import BlindStack
 
-    return BlindStack(**shape, blind_spot=plan.blind_spot)
+    return BlindStack(**arguments)

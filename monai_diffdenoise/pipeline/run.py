@@ -18,11 +18,11 @@ from monai_diffdenoise.data import Volume, read_volume, volume_from_array
 from monai_diffdenoise.data.storage import allocate, memory_limit, require_room
 from monai_diffdenoise.engines import ProgressDisplay, default_device
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose_candidate, fused_or_not
+from monai_diffdenoise.pipeline.choose_candidate import FUSED, Selection, choose_candidate, fused_first, fused_or_not
 from monai_diffdenoise.pipeline.do_no_harm import harm
 from monai_diffdenoise.pipeline.gates import with_gates
 from monai_diffdenoise.pipeline.model_folder import Model
-from monai_diffdenoise.pipeline.model_plan import plan_for_model, unlike_training
+from monai_diffdenoise.pipeline.model_plan import plan_for_model, runs_as_trained, unlike_training
 from monai_diffdenoise.pipeline.plan import Plan, make_plan
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.result import Result
@@ -172,15 +172,19 @@ class _Run:
         if self.model is not None:
             warning = unlike_training(job, self.model)
             self.notes += [warning] if warning else []
-            moved = replace(self.model, network=self.model.network.to(self.device))
-            student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
-            how: nn.Module | Denoiser = self._best(fused_or_not(job, {"student": student}))
+            if runs_as_trained(self.model):
+                network = job.take(self.model.network)
+                how: nn.Module | Denoiser = self._best(fused_first(job, self.plan.method, network))
+            else:
+                moved = replace(self.model, network=self.model.network.to(self.device))
+                student = Student(moved, self.settings, self.plan.axis, self.plan.distance)
+                how = self._best(fused_or_not(job, {"student": student}))
         elif self.settings.method == "diffdenoise":
             self._diffdenoise()
             return
         else:
             trained = self._timed("training", job.train)
-            how = self._best(self._fused_first(self.plan.method, trained))
+            how = self._best(fused_first(job, self.plan.method, trained))
         self._timed("denoising", lambda: job.infer(how, self.denoised))
 
     def _diffdenoise(self) -> None:
@@ -192,7 +196,7 @@ class _Run:
         others: dict[str, Denoiser] = {self.settings.sampler: made.sampler(self.job)}
         if made.student is not None:
             others["student"] = Student(made.student, self.settings, self.plan.axis, self.plan.distance)
-        how = self._best({**self._fused_first("bsn", made.first), **fused_or_not(self.job, others)})
+        how = self._best({**fused_first(self.job, "bsn", made.first), **fused_or_not(self.job, others)})
         self.spread = made.sampled[0].spread
         self._timed("denoising", lambda: self.job.infer(made.first, self.denoised))
         self.stages.add("blind-spot network", self.denoised)
@@ -202,10 +206,6 @@ class _Run:
         elif isinstance(how, Student):
             self.job.infer(how, self.denoised)
             self.stages.add("student", self.denoised)
-
-    def _fused_first(self, name: str, network: nn.Module) -> dict[str, nn.Module]:
-        """With fusion, if the settings allow it, and without: where the noise is uncertain it can do harm."""
-        return ({name + FUSED: network} if self.settings.fusion else {}) | {name: network}
 
     def _best(self, candidates: Mapping[str, nn.Module | Denoiser]) -> nn.Module | Denoiser:
         selection = self.selection = self._timed("choice", lambda: choose_candidate(self.job, candidates))

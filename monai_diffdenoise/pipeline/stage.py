@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from monai_diffdenoise.engines import TrainingOptions
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
 from monai_diffdenoise.pipeline.versions import versions
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 
-__all__ = ["Stages", "key_of"]
+__all__ = ["Stages", "key_of", "train_on_all"]
 
 _DIGITS = 16
 
@@ -82,3 +83,31 @@ class Stages:
                 self.progress(stage, done, total)
 
         return tell
+
+
+def train_on_all(stages: Stages, stage: str) -> tuple[nn.Module, str]:
+    """Train the network of the plan on all volumes, or go on with it.
+
+    Args:
+        stages: the run; the scores of the training are those of its first job.
+        stage: its name.
+
+    Returns:
+        the network, and the key that later stages depend on.
+    """
+    head, others = stages.jobs[0], stages.jobs[1:]
+    key = key_of([job.fingerprint() for job in stages.jobs])
+    head.folder = stages.place(stage, key)
+    told, named = head.progress, stages.report(stage)
+
+    def tell(part: str, done: int, total: int) -> None:
+        # slices are matched before, also where the training is done already
+        if part == "training" or told is None:
+            named(part, done, total)
+        else:
+            told(part, done, total)
+
+    head.resume, head.progress = True, tell
+    network = head.train(others)
+    head.progress = told
+    return network, key

@@ -14,7 +14,7 @@ from torch import nn
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
-from monai_diffdenoise.pipeline.stage import Stages, key_of
+from monai_diffdenoise.pipeline.stage import Stages, train_on_all
 from monai_diffdenoise.pipeline.stage_diffusion import Sampler, diffusion_key, train_diffusion
 from monai_diffdenoise.pipeline.stage_student import (
     Sampled,
@@ -98,13 +98,8 @@ def run_stages(stages: Stages) -> ThreeStages:
         nonlocal clock
         seconds[stage], clock = time.perf_counter() - clock, time.perf_counter()
 
-    head, others = stages.jobs[0], stages.jobs[1:]
-    keys = {"blind-spot": key_of([job.fingerprint() for job in stages.jobs])}
-    head.folder = stages.place("blind-spot", keys["blind-spot"])
-    told, head.resume, head.progress = head.progress, True, stages.report("blind-spot")
-    first = head.train(others)
-    head.progress = told
-    scores = {"blind-spot": head.scores}
+    first, key = train_on_all(stages, "blind-spot")
+    keys, scores = {"blind-spot": key}, {"blind-spot": stages.jobs[0].scores}
     lap("blind-spot")
     keys["diffusion"] = diffusion_key(stages, keys["blind-spot"])
     sampler, scores["diffusion"] = train_diffusion(stages, first, keys["diffusion"])

@@ -104,8 +104,7 @@ class ZeroShot:
         """
         options = self.settings
         set_determinism(seed=options.seed)
-        network = make_network(self.plan, options, self.pairing).to(self.device)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = self._placed(make_network(self.plan, options, self.pairing))
         symmetric = self.plan.pairing in _SYMMETRIC
         training = PairTraining(
             network=network,
@@ -122,12 +121,23 @@ class ZeroShot:
         )
         trained = training.run()
         self.scores = training.scores()
-        self.scores["noise_gain"] = noise_gain(self, trained)
-        self.plan = replace(self.plan, noise_gain=self.scores["noise_gain"])
+        self.take(trained)
         if self.plan.pairing == "blind":
             # the image against itself says nothing; against another image with the same noise it would be this
             self.scores["input_error"] = 2 * self.noise.sigma(0) ** 2
         return trained
+
+    def take(self, trained: nn.Module) -> nn.Module:
+        """Use a network of the plan that is trained already; returns it as it is to be run."""
+        trained = self._placed(trained)
+        self.scores["noise_gain"] = noise_gain(self, trained)
+        self.plan = replace(self.plan, noise_gain=self.scores["noise_gain"])
+        return trained
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        # one order in memory wherever it comes from, since the last bits depend on it
+        network = network.to(self.device)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def infer(self, how: nn.Module | Denoiser, out: torch.Tensor) -> torch.Tensor:
         """Denoise every slice of ``work`` into ``out``, (C, X, Y, Z)."""

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run by test_fit.py: fit in forked processes that are killed, then go on.
 
-Usage: killed_fit.py DATA WORK SEED MOMENTS. A fit in WORK/whole is left alone. A fit in WORK/killed is killed MOMENTS
-times, each time after a random part of the time that the first one took, and then goes on to its end. Prints a line for
-each moment, and the digest of the weights of both. Not a test.
+Usage: killed_fit.py DATA WORK SEED MOMENTS METHOD. A fit in WORK/whole is left alone. A fit in WORK/killed is killed
+MOMENTS times, each time after a random part of the time that the first one took, and then goes on to its end. Prints a
+line for each moment, and the digest of the weights of both. Not a test.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from monai_diffdenoise.pipeline.settings import DenoiseSettings  # noqa: E402
 from tests.pipeline.test_three_stages import TINY  # noqa: E402
 
 
-def main(data: str, work: str, seed: str, moments: str) -> None:
+def main(data: str, work: str, seed: str, moments: str, method: str) -> None:
     """Compare a fit that was killed with one that was not."""
-    settings, folder, draw = DenoiseSettings(**TINY), Path(work), random.Random(int(seed))
+    settings, folder, draw = DenoiseSettings(**{**TINY, "method": method}), Path(work), random.Random(int(seed))
     start = time.process_time()
     fit(data, folder / "whole", settings)
     whole = time.process_time() - start

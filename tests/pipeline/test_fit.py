@@ -202,10 +202,18 @@ def test_what_does_not_go_with_a_model_is_refused(
     assert not Path(out).exists()
 
 
-def _killed(data: Path, tmp_path: Path, moments: int) -> tuple[list[str], int]:
+def _killed(data: Path, tmp_path: Path, moments: int, method: str) -> tuple[list[str], int]:
     seed = random.SystemRandom().randrange(10**6)
     run = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("killed_fit.py")), data, tmp_path, str(seed), str(moments)],
+        [
+            sys.executable,
+            str(Path(__file__).with_name("killed_fit.py")),
+            data,
+            tmp_path,
+            str(seed),
+            str(moments),
+            method,
+        ],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -216,9 +224,16 @@ def _killed(data: Path, tmp_path: Path, moments: int) -> tuple[list[str], int]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
-@pytest.mark.parametrize("moments", [1, pytest.param(10, marks=pytest.mark.slow)])
-def test_a_killed_fit_ends_with_the_same_bits(data: Path, tmp_path: Path, moments: int) -> None:
-    lines, seed = _killed(data, tmp_path, moments)
+@pytest.mark.parametrize(
+    ("moments", "method"),
+    [
+        (1, "diffdenoise"),
+        (1, "bsn"),
+        *(pytest.param(10, method, marks=pytest.mark.slow) for method in ("diffdenoise", "bsn", "ns-n2n")),
+    ],
+)
+def test_a_killed_fit_ends_with_the_same_bits(data: Path, tmp_path: Path, moments: int, method: str) -> None:
+    lines, seed = _killed(data, tmp_path, moments, method)
     told: dict[str, Any] = dict(line.split() for line in lines[-2:])
     assert told["whole"] == told["killed"], (seed, lines)
     assert sum(line.startswith("killed") for line in lines[:-2]) == moments, (seed, lines)

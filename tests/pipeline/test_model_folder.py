@@ -17,8 +17,9 @@ from torch import nn
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.networks import BlindStack, NAFNet, ResidualDenoiser
 from monai_diffdenoise.pipeline.model_folder import Model, load_model, save_model
+from monai_diffdenoise.transforms import PseudoCleanPair
 from monai_diffdenoise.transforms.blind_pairing import BlindSpotPair
-from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, RepeatPair, SliceBlindPair
+from monai_diffdenoise.transforms.pairing import NeighborSlicePair, Pairing, SliceBlindPair
 
 TINY: dict[str, Any] = {"in_channels": 3, "channels": 4, "encoder": [1], "middle": 1, "decoder": [1]}
 MAKERS: dict[str, Callable[..., nn.Module]] = {
@@ -92,8 +93,8 @@ def test_a_network_or_pairing_that_has_no_name_is_refused(tmp_path: Path) -> Non
     plain = Model(nn.Conv2d(1, 1, 1), "nafnet", {}, BlindSpotPair())
     with pytest.raises(InputError, match="Conv2d"):
         save_model(tmp_path / "m", plain)
-    with pytest.raises(InputError, match="RepeatPair"):
-        save_model(tmp_path / "m", make_model(pairing=RepeatPair()))
+    with pytest.raises(InputError, match="PseudoCleanPair"):
+        save_model(tmp_path / "m", make_model(pairing=PseudoCleanPair()))
     assert not (tmp_path / "m").exists()
 
 

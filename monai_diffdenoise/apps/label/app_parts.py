@@ -19,7 +19,7 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 
 from monai_diffdenoise.apps.label.denoise_task import DenoiseTask
-from monai_diffdenoise.apps.label.derived import has_image, keep, noisy_images
+from monai_diffdenoise.apps.label.derived import has_image, image_count, keep, noisy_images, place_of
 from monai_diffdenoise.apps.label.fit_task import FitTask
 from monai_diffdenoise.apps.label.least_sure import Disagreement, LeastSure
 from monai_diffdenoise.apps.label.uncertainty_task import UncertaintyTask
@@ -65,7 +65,7 @@ class Parts:
 
     def trainers(self) -> dict[str, Any]:
         """Training tasks by name."""
-        return {"diffdenoise": FitTask(self.models / "diffdenoise")}
+        return {name: FitTask(method, self.models / name) for name, method in _METHODS.items()}
 
     def scoring_methods(self) -> dict[str, Any]:
         """Scoring methods by name."""
@@ -93,26 +93,34 @@ class Parts:
             HTTPException: a mistake of the client, in one sentence.
         """
         given, image = dict(request), str(request.get("image", ""))
+        place, name = image, ""
         given.pop("derived_folder", None)
         try:
             name = self._check(image, given.get("model"))
             if name and not has_image(datastore, name):
                 # MONAI Label has no name for it, and would go on with an empty one
                 raise self._refused(404, f"got image {name!r}, which is not in the datastore")
+            count = image_count(datastore, name) if name else 0
+            if name:
+                place = str(place_of(datastore, name))
             if name and isinstance(datastore, DICOMWebDatastore):
-                datastore.get_image_uri(name)
-                # the series itself, not MONAI Label's NIfTI copy of it: units and tags come from there
-                given["image"] = str(Path(datastore._datastore.image_path(), name).resolve())
+                given["image"] = place
                 if given.get("save_image"):
                     folder = tempfile.TemporaryDirectory(prefix="diffdenoise-")
                     given["derived_folder"] = str(Path(folder.name, "series"))
             result = run(given, datastore) | {"derived_folder": given.get("derived_folder")}
+            now = image_count(datastore, name) if name else 0
+            if now != count:
+                # what is missing at an end of a series is seen by nobody else
+                Path(result["file"]).unlink(missing_ok=True)
+                raise self._refused(409, f"got a series that had {count} images and has {now}: ask when it is complete")
             if given.get("save_image") and name and result.get("file"):
                 result["params"]["saved_image_id"] = keep(datastore, name, str(given["model"]), result)
         except MONAILabelException as error:
             raise self._refused(404, error.msg) from error
         except InputError as error:
-            raise self._refused(400, str(error)) from error
+            # where files lie on the server is not for clients
+            raise self._refused(400, str(error).replace(place, name or "the file")) from error
         return result
 
     def train(self, run: Callable[[Mapping[str, Any]], dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:

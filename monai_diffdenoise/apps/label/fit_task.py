@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.dicom import DICOMWebDatastore
 from monailabel.interfaces.tasks.train import TrainTask
 
 from monai_diffdenoise.apps.label.denoise_task import SETTINGS, settings_of
-from monai_diffdenoise.apps.label.derived import noisy_images
+from monai_diffdenoise.apps.label.derived import noisy_images, place_of
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.fit import fit
 
@@ -24,15 +23,16 @@ _log = logging.getLogger(__name__)
 
 
 class FitTask(TrainTask):
-    """``diffdenoise fit`` on the images of the datastore; derived ones are left out.
+    """``diffdenoise fit --method`` on the images of the datastore; derived ones are left out.
 
     Args:
+        method: "ns-n2n", "bsn" or "diffdenoise".
         folder: gets the model when the training is complete; the old one serves until then.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__("diffdenoise: learns from the noisy images, without labels")
-        self.folder = folder
+    def __init__(self, method: str, folder: Path) -> None:
+        super().__init__(f"{method}: learns from the noisy images, without labels")
+        self.method, self.folder = method, folder
         self._stats: dict[str, Any] = {}
 
     def config(self) -> dict[str, Any]:
@@ -57,16 +57,22 @@ class FitTask(TrainTask):
         for folder in (work, data):
             shutil.rmtree(folder, ignore_errors=True)
         data.mkdir(parents=True)
+        links = {}
         try:
             for number, name in enumerate(names):
-                source = Path(datastore.get_image_uri(name))
-                if isinstance(datastore, DICOMWebDatastore):
-                    source = Path(datastore._datastore.image_path(), name).resolve()
+                source = place_of(datastore, name)
                 # numbers, since names may be those of patients
-                (data / f"{number:05d}{''.join(source.suffixes) if source.is_file() else ''}").symlink_to(source)
-            summary = fit(data, work, settings_of(request, "diffdenoise"), progress=_tell(), say=_log.info)
+                link = data / f"{number:05d}{''.join(source.suffixes) if source.is_file() else ''}"
+                link.symlink_to(source)
+                links[str(link)] = name
+            summary = fit(data, work, settings_of(request, self.method), progress=_tell(), say=_log.info)
             shutil.rmtree(self.folder, ignore_errors=True)
             (work / "model").rename(self.folder)
+        except InputError as error:
+            told = str(error)
+            for path, name in links.items():
+                told = told.replace(path, name)
+            raise InputError(told) from error
         finally:
             for folder in (work, data):
                 shutil.rmtree(folder, ignore_errors=True)

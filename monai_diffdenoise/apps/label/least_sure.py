@@ -13,7 +13,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 
 from monai_diffdenoise.apps.label.denoise_task import trained_model
-from monai_diffdenoise.apps.label.derived import noisy_images
+from monai_diffdenoise.apps.label.derived import noisy_images, place_of
 from monai_diffdenoise.apps.label.uncertainty_task import disagreement
 from monai_diffdenoise.data import read_volume
 
@@ -42,7 +42,7 @@ class Disagreement(ScoringMethod):
         for name in noisy_images(datastore):
             if datastore.get_image_info(name).get(_MODEL) == stamp:
                 continue
-            _, score = disagreement(read_volume(datastore.get_image_uri(name)), model, request)
+            _, score = disagreement(read_volume(place_of(datastore, name)), model, request)
             datastore.update_image_info(name, {_SCORE: score, _MODEL: stamp})
             done += 1
         return {"executed": done, "seconds": round(time.perf_counter() - started, 1)}
