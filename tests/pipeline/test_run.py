@@ -89,8 +89,8 @@ def test_fusion_is_left_out_where_it_does_harm(noisy: torch.Tensor, monkeypatch:
         gain = gains["ns-n2n" + (" + fusion" if fuse else "")]
         return Verdict("better", 0.01, (Evidence("sure", gain, gain, "better", ""),))
 
-    bare = denoise(noisy, fusion=False, **TINY)
     monkeypatch.setattr("monai_diffdenoise.pipeline.choose_candidate.judge", evidence)
+    bare = denoise(noisy, fusion=False, **TINY)
     result = denoise_volume(volume_from_array(noisy[None]), DenoiseSettings(**TINY), keep_share=True)
     assert result.report["scores"]["choice"]["returned"] == best
     fused = best.endswith("fusion")
