@@ -201,7 +201,9 @@ class DenoiseSettings:
         bool, _help("Put back what was removed beyond the measured noise (posterior fusion); do-no-harm step.")
     ] = True
     tile: Annotated[int, _help("Largest side of a tile when slices are denoised.")] = 512
-    inference_batch: Annotated[int, _help("Slices or tiles a pass when slices are denoised.")] = 8
+    inference_batch: Annotated[
+        int, _help("Slices or tiles a pass when slices are denoised; on a CPU at most 512 x 512 pixels.")
+    ] = 8
     num_workers: Annotated[int, _help("Processes that draw training pairs.")] = 0
     amp: Annotated[bool, _help("bfloat16 on a CUDA GPU.")] = True
     compile: Annotated[bool, _help("torch.compile the network.")] = False

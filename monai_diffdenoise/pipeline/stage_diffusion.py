@@ -23,6 +23,7 @@ from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import ConditionalDiffusion
 from monai_diffdenoise.pipeline.measured_recorruption import measured_recorruption
 from monai_diffdenoise.pipeline.samplers import make_sampler, make_training_inferer
+from monai_diffdenoise.pipeline.slices_a_pass import slices_a_pass
 from monai_diffdenoise.pipeline.stage import Stages, key_of
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird, Recorruption
@@ -198,7 +199,10 @@ def _sampling(
 ) -> SRDSInferer | ConditionalMeanInferer:
     """How the model is asked for its result."""
     s = stages.settings
-    numbers = int(steps or 1), int(pairs or 1), _condition_noise(stages), s.seed, s.inference_batch, s.tile, s.amp
+    head = stages.jobs[0]
+    sides = [side for axis, side in enumerate(head.work.shape[1:]) if axis != head.plan.axis]
+    batch = slices_a_pass(s.inference_batch, sides, s.tile, stages.device)
+    numbers = int(steps or 1), int(pairs or 1), _condition_noise(stages), s.seed, batch, s.tile, s.amp
     return make_sampler(s.sampler, _scheduler(), DiffusionState(True, scale), *numbers)
 
 

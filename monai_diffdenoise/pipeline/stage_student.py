@@ -19,6 +19,7 @@ from monai_diffdenoise.losses import WeightedLoss
 from monai_diffdenoise.networks import NAFNet
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
+from monai_diffdenoise.pipeline.slices_a_pass import slices_a_pass
 from monai_diffdenoise.pipeline.stage import Stages, key_of
 from monai_diffdenoise.pipeline.stage_diffusion import Sampler
 from monai_diffdenoise.pipeline.stage_presets import STUDENT_SIZES
@@ -72,8 +73,11 @@ class Student:
     ) -> torch.Tensor:
         s = self.settings
         pairing = BlindSpotPair(self.axis, self.distance, getattr(self.model.pairing, "context", 0))
-        inferer = VolumeSliceInferer(pairing, batch_size=s.inference_batch, tile=s.tile, amp=s.amp, progress=progress)
-        return inferer.denoise(image, self.model.network, scalings, out)
+        network = self.model.network
+        sides = [side for axis, side in enumerate(image.shape[1:]) if axis != self.axis]
+        batch = slices_a_pass(s.inference_batch, sides, s.tile, next(network.parameters()).device)
+        inferer = VolumeSliceInferer(pairing, batch_size=batch, tile=s.tile, amp=s.amp, progress=progress)
+        return inferer.denoise(image, network, scalings, out)
 
 
 def targets_key(stages: Stages, before: str) -> str:
