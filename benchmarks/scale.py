@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--slices", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--size", type=int, nargs="+", default=[512], help="pixels along a side of a slice")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--batch", type=int, nargs="+", default=[8], help="most slices or tiles a pass; a CPU takes fewer large ones")
+    parser.add_argument(
+        "--batch", type=int, nargs="+", default=[8], help="most slices or tiles a pass; a CPU takes fewer large ones"
+    )
     parser.add_argument("--tile", type=int, nargs="+", default=[512], help="largest side of a tile")
     parser.add_argument("--memory", type=int, nargs="+", default=[0], help="megabytes that volumes may take in memory")
     parser.add_argument("--model", type=Path, help="work folder of a fit; without it one is made in a minute")
