@@ -75,7 +75,8 @@ class Student:
         pairing = BlindSpotPair(self.axis, self.distance, getattr(self.model.pairing, "context", 0))
         network = self.model.network
         sides = [side for axis, side in enumerate(image.shape[1:]) if axis != self.axis]
-        batch = slices_a_pass(s.inference_batch, sides, s.tile, next(network.parameters()).device)
+        device = next((p.device for p in network.parameters()), image.device)
+        batch = slices_a_pass(s.inference_batch, sides, s.tile, device)
         inferer = VolumeSliceInferer(pairing, batch_size=batch, tile=s.tile, amp=s.amp, progress=progress)
         return inferer.denoise(image, network, scalings, out)
 
