@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,7 @@ import resource, sys
 import numpy, torch, nibabel, pydicom, monai.networks.nets
 import monai_diffdenoise.data.io, monai_diffdenoise.pipeline.run
 from monai_diffdenoise.cli.main import main
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[2]))
 # libraries of linear algebra take tens of megabytes for themselves at first use
 numpy.linalg.det(numpy.eye(99) @ numpy.eye(99))
 torch.nn.functional.conv2d(torch.ones(1, 1, 9, 9), torch.ones(1, 1, 3, 3))
@@ -49,7 +50,7 @@ if int(sys.argv[1]) >= 0:
     limit = held + int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 print("ready", flush=True)
-sys.exit(main(sys.argv[2:]))
+sys.exit(main(sys.argv[3:]))
 """
 
 
@@ -62,7 +63,9 @@ class Watched:
         base: anonymous memory after everything was imported.
         anonymous: highest anonymous memory.
         file: highest memory mapped from files.
+        resident: highest of all together.
         seconds: from the end of the imports to the end.
+        cpu_seconds: likewise, of all threads.
         errors: what it said on standard error.
     """
 
@@ -70,7 +73,9 @@ class Watched:
     base: int
     anonymous: int
     file: int
+    resident: int
     seconds: float
+    cpu_seconds: float
     errors: str
 
 
@@ -86,7 +91,7 @@ def phantom_file(path: Path, shape: tuple[int, int, int], seed: int = 0) -> Path
     return path
 
 
-def watch(arguments: list[str], limit: int | None = None, exact: bool = False) -> Watched:
+def watch(arguments: list[str], limit: int | None = None, exact: bool = False, threads: int = 1) -> Watched:
     """Run ``diffdenoise`` with these arguments, and look at its memory every few milliseconds.
 
     Args:
@@ -94,11 +99,12 @@ def watch(arguments: list[str], limit: int | None = None, exact: bool = False) -
         limit: bytes of private memory (RLIMIT_DATA) beyond what the process has after its imports; None for no limit.
         exact: have glibc give back at once what was freed. By default it keeps tens of megabytes for later, more or
             less of them from run to run.
+        threads: of torch.
     """
     environment = {**os.environ, **(_GIVE_BACK if exact else {})}
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(-1 if limit is None else limit), *arguments],
+            [sys.executable, "-c", _START, str(-1 if limit is None else limit), str(threads), *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             env=environment,
@@ -106,15 +112,17 @@ def watch(arguments: list[str], limit: int | None = None, exact: bool = False) -
         assert process.stdout is not None
         process.stdout.readline()
         start = time.perf_counter()
+        spent = _cpu_seconds(process.pid) + _finished_cpu_seconds()
         base, _ = _resident(process.pid)
-        anonymous = file = 0
+        anonymous = file = resident = 0
         while process.poll() is None:
             now = _resident(process.pid)
-            anonymous, file = max(anonymous, now[0]), max(file, now[1])
+            anonymous, file, resident = max(anonymous, now[0]), max(file, now[1]), max(resident, sum(now))
             time.sleep(0.003)
+        seconds, cpu = time.perf_counter() - start, _finished_cpu_seconds() - spent
         process.stdout.close()
         errors.seek(0)
-        return Watched(process.returncode, base, anonymous, file, time.perf_counter() - start, errors.read())
+        return Watched(process.returncode, base, anonymous, file, resident, seconds, cpu, errors.read())
 
 
 def _resident(process: int) -> tuple[int, int]:
@@ -126,6 +134,18 @@ def _resident(process: int) -> tuple[int, int]:
             if name in found:
                 found[name] = int(line.split()[1]) * 1024
     return found["RssAnon"], found["RssFile"]
+
+
+def _cpu_seconds(process: int) -> float:
+    """That a process has taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _finished_cpu_seconds() -> float:
+    """Those of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:

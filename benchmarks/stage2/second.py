@@ -22,7 +22,7 @@ from monai_diffdenoise.engines import condition_volumes
 from monai_diffdenoise.inferers import DiffusionPairInferer, DiffusionState, SRDSInferer
 from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import ConditionalDiffusion
-from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird
+from monai_diffdenoise.transforms import ConditionedPair, MatchedRegionWeight, RandConditionedPaird
 
 __all__ = ["Second"]
 
@@ -40,10 +40,13 @@ class Second:
     def __init__(self, case: Case, first: nn.Module, variant: Variant, steps: int) -> None:
         self.case, self.first, self.variant = case, first, variant
         self.steps = round(variant.length * steps)
+        target = "recorrupted" if variant.target == "repeat" else variant.target
+        reach = case.context // 2
+        distance = reach + 1 if target == "neighbor" else 1
+        self.pairing = pairing = ConditionedPair(target, -1, distance, reach, show_noisy=variant.shown)  # type: ignore[arg-type]
         volumes = [self._conditioned(volume) for volume in self._volumes()]
-        pairing = ConditionedPair(self._target, show_noisy=variant.shown)  # type: ignore[arg-type]
         self.strength = [variant.noise * case.sigma] + [0.0] * (pairing.in_channels - 1)
-        self.scheduler = DDPMScheduler(1000, schedule="linear_beta", prediction_type=variant.prediction)
+        self.scheduler = DDPMScheduler(1000, schedule=variant.schedule, prediction_type=variant.prediction)
         if variant.residual:
             removed = torch.stack([v.get("targets", v["image"]) - v["condition"] for v in volumes])
             self.state = DiffusionState(True, float(removed.square().mean().sqrt()))
@@ -54,10 +57,6 @@ class Second:
         supply = PairDataset(volumes, RandConditionedPaird(pairing, patch_size=40, part="all"), case.seed)
         self.loader = pair_loader(supply, 8, self.steps)
         self.random = torch.Generator().manual_seed(case.seed)
-
-    @property
-    def _target(self) -> str:
-        return "recorrupted" if self.variant.target == "repeat" else self.variant.target
 
     def _volumes(self) -> list[dict[str, torch.Tensor]]:
         """The volumes, what the first network makes of them, and the targets."""
@@ -74,6 +73,8 @@ class Second:
         )
         if variant.target == "repeat":
             found[0]["targets"] = case.work(case.draw("seen", 1000 * case.seed + 500))
+        if variant.target == "neighbor":
+            found[0]["weight"] = MatchedRegionWeight(distance=self.pairing.distance)(found[0]["image"])
         return found
 
     def _conditioned(self, volume: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -88,13 +89,13 @@ class Second:
         variant = self.variant
         times = (variant.low, 1.0)
         diffuse = DiffusionPairInferer(self.scheduler, self.state, self.strength, times=times, seed=self.case.seed)
-        loss = DiffusionPairLoss(variant.p, prediction_type=variant.prediction)  # type: ignore[arg-type]
+        loss = DiffusionPairLoss(variant.p, variant.weighting, prediction_type=variant.prediction)  # type: ignore[arg-type]
 
         def ask(pair: dict[str, torch.Tensor]) -> torch.Tensor:
             if not variant.regression:
                 return loss(diffuse(pair["image"], self.network, pair=pair), pair)
-            error = self._mean(pair["image"], self.network) - pair["target"]
-            return error.square().mean() / self.state.scale**2
+            error = (self._mean(pair["image"], self.network) - pair["target"]).square()
+            return (pair["weight"] * error).sum() / pair["weight"].sum() / self.state.scale**2
 
         spent, begin = 0.0, time.process_time()
         for step, average in fit(self.network, self.loader, ask, 2e-3, self.steps):
@@ -121,8 +122,7 @@ class Second:
         shown = []
         for volume in [recorruption.split(noisy, random)[0] for _ in range(redraws)] or [noisy]:
             made = self._conditioned({"image": volume, "condition": estimate(self.case, self.first, volume)})
-            pairing = ConditionedPair(self._target, show_noisy=self.variant.shown)  # type: ignore[arg-type]
-            shown.append(pairing.inputs(volume, 0, volume.shape[-1], made["condition"]))
+            shown.append(self.pairing.inputs(volume, 0, volume.shape[-1], made["condition"]))
         return shown
 
     @torch.no_grad()

@@ -24,7 +24,9 @@ class Variant:
         tau: of the recorruption.
         prediction: what the network gives, by MONAI's names.
         residual: the target minus the condition is diffused.
+        schedule: of the noise, by MONAI's names.
         p: of the loss.
+        weighting: of the loss, see ``DiffusionPairLoss``.
         length: of the training, in units of the command's.
         ways: "few": one pair, 10 steps and 1; "all": what else sampling offers; "start": from the noisy image.
         time: share of the schedule at which "start" begins.
@@ -42,7 +44,9 @@ class Variant:
     tau: float = 0.5
     prediction: str = "v_prediction"
     residual: bool = True
+    schedule: str = "linear_beta"
     p: int = 2
+    weighting: str = "uniform"
     length: float = 1.0
     ways: str = "few"
     time: float = 0.3
@@ -76,6 +80,8 @@ VARIANTS: dict[str, Variant] = {
     "regression (c, y), neighbor": Variant("neighbor", shown=True, regression=True),
     "SRDS (c, y), x0": replace(_FREE, prediction="sample"),
     "SRDS (c, y), epsilon": replace(_FREE, prediction="epsilon"),
+    "SRDS (c, y), cosine": replace(_FREE, schedule="cosine"),
+    "SRDS (c, y), min-SNR": replace(_FREE, weighting="min_snr"),
     "SRDS (c, y), image state": replace(_FREE, residual=False),
     "SRDS (c, y) + noise": replace(_FREE, noise=1.0),
     "SRDS (c, y), late times": replace(_FREE, low=0.5),

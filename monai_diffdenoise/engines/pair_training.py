@@ -27,7 +27,7 @@ from monai_diffdenoise.engines.muon import Muon
 from monai_diffdenoise.engines.progress import ProgressCallback, ReportProgress
 from monai_diffdenoise.engines.schedule import warmup_cosine
 from monai_diffdenoise.engines.trainer import make_evaluator, make_trainer
-from monai_diffdenoise.transforms.pairing import Pairing
+from monai_diffdenoise.transforms.pairing import Pairing, SliceBlindPair
 from monai_diffdenoise.transforms.pairs import RandPaird
 
 __all__ = ["PairTraining", "TrainingOptions"]
@@ -141,7 +141,14 @@ class PairTraining:
         self.guard = GradientGuard(network)
         self.best = BestWeights(self.average, patience=options.patience)
         self.evaluator: SupervisedEvaluator = make_evaluator(
-            self.average.network, checks, [self.best], inferer=held_out_inferer, device=device, amp=options.amp
+            self.average.network,
+            checks,
+            [self.best],
+            inferer=held_out_inferer,
+            device=device,
+            amp=options.amp,
+            # the neighbors nearest to a slice that is not seen itself
+            input_channels=pairing.base_channels if isinstance(pairing, SliceBlindPair) else None,
         )
         handlers: list[Any] = [
             self.guard,

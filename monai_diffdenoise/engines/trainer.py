@@ -102,6 +102,7 @@ def make_evaluator(
     inferer: Inferer | None = None,
     device: str | torch.device = "auto",
     amp: bool = True,
+    input_channels: Sequence[int] | None = None,
 ) -> SupervisedEvaluator:
     """MONAI's evaluator on held-out noisy pairs; the lower its key metric, the better.
 
@@ -113,6 +114,7 @@ def make_evaluator(
         inferer: called with (image, network, pair=pair); by default ``network(image)``.
         device: where to evaluate.
         amp: bfloat16 autocast on a CUDA GPU.
+        input_channels: what ``input_error`` looks at, see :class:`~monai_diffdenoise.metrics.PairError`.
     """
     device = default_device(str(device))
     return SupervisedEvaluator(
@@ -122,7 +124,7 @@ def make_evaluator(
         prepare_batch=PreparePair(),
         inferer=inferer if inferer is not None else PairInferer(),
         key_val_metric=key_val_metric if key_val_metric is not None else {"pair_error": PairError()},
-        additional_metrics={"input_error": PairError(identity=True)},
+        additional_metrics={"input_error": PairError(identity=True, channels=input_channels)},
         metric_cmp_fn=lambda new, best: new < best,
         val_handlers=list(val_handlers),
         decollate=False,

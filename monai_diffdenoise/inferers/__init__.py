@@ -9,6 +9,7 @@ from monai_diffdenoise.inferers.band_fusion import fuse_volume_bands
 from monai_diffdenoise.inferers.bands import FrequencyBands
 from monai_diffdenoise.inferers.blind_spot import BlindSpotInferer
 from monai_diffdenoise.inferers.conditional_mean import ConditionalMeanInferer
+from monai_diffdenoise.inferers.conditional_mean_pair import ConditionalMeanPairInferer
 from monai_diffdenoise.inferers.ddim import ddim_step, timestep_schedule
 from monai_diffdenoise.inferers.diffusion_pair import DiffusionPairInferer
 from monai_diffdenoise.inferers.diffusion_state import DiffusionState
@@ -25,6 +26,7 @@ from monai_diffdenoise.inferers.volumes import VolumeInferer
 __all__ = [
     "BlindSpotInferer",
     "ConditionalMeanInferer",
+    "ConditionalMeanPairInferer",
     "DiffusionPairInferer",
     "DiffusionState",
     "ExactTiles",

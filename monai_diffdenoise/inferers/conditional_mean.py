@@ -16,19 +16,32 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers.blending import blended
 from monai_diffdenoise.inferers.diffusion_state import DiffusionState
 
-__all__ = ["ConditionalMeanInferer"]
+__all__ = ["ConditionalMeanInferer", "ask_mean"]
+
+
+def ask_mean(
+    condition: torch.Tensor, network: Callable[..., torch.Tensor], state: DiffusionState, channels: int
+) -> torch.Tensor:
+    """The velocity (B, channels, *S) at the last time for an empty state: minus the state's mean given the condition.
+
+    Args:
+        condition: (B, C', *S).
+        network: of a conditional diffusion.
+        state: what stands for target and condition.
+        channels: of the target.
+    """
+    empty = torch.zeros_like(condition[:, :1]).repeat_interleave(channels, 1)
+    return network(torch.cat([empty, state.show(condition)], dim=1))
 
 
 class ConditionalMeanInferer(Inferer):
-    """Train the network of a conditional diffusion, and ask it, at the last time alone and with an empty state.
+    """Ask the network of a conditional diffusion at the last time alone and with an empty state.
 
     What a diffusion model with velocity prediction learns of its last time, where the state is nothing but noise, is
     the mean of the target given the condition, and that is also what the average of symmetric pairs tends to. So this
-    is symmetric sampling in one evaluation, by a network that had to learn nothing else. It stands in for
-    :class:`~monai_diffdenoise.inferers.DiffusionPairInferer` (with ``pair``; the loss is
-    :class:`~monai_diffdenoise.losses.DiffusionPairLoss`) and for
-    :class:`~monai_diffdenoise.inferers.SRDSInferer` (without), alone or in a ``SRDSVolumeInferer``. Evaluators pass the
-    pair, too: to score the mean on held-out pairs, call it from an inferer that leaves the pair out.
+    is symmetric sampling in one evaluation, by a network that had to learn nothing else:
+    :class:`~monai_diffdenoise.inferers.ConditionalMeanPairInferer` trains it. It stands in for
+    :class:`~monai_diffdenoise.inferers.SRDSInferer`, alone or in a ``SRDSVolumeInferer``.
 
     Args:
         state: what stands for target and condition; as in training.
@@ -62,37 +75,28 @@ class ConditionalMeanInferer(Inferer):
         inputs: torch.Tensor,
         network: Callable[..., torch.Tensor],
         *args: Any,
-        pair: dict[str, torch.Tensor] | None = None,
         condition: torch.Tensor | None = None,
         places: Sequence[int] | None = None,
         return_stats: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Ask for the training of a pair, or for the mean.
+        """Ask for the mean.
 
         Args:
-            inputs: with ``pair``, its image, which is the condition; else the noisy images (B, C, *S), or, without
-                ``condition``, the condition of one channel of image.
+            inputs: noisy images (B, C, *S), or, without ``condition``, the condition of one channel of image.
             network: called with (empty state and condition, side by side), at its last time. It gives the velocity.
             args: ignored; MONAI's engines may pass them.
-            pair: of a training step.
             condition: (B, C', *S), its first C channels an estimate of the image.
             places: ignored; nothing is drawn.
             return_stats: also return the spread, which is 0.
             kwargs: ignored, like ``args``.
 
         Returns:
-            with ``pair``: dictionary with ``output``, what the network gave, ``expected``, what it should have given,
-            and ``snr``, (B, 1, ...) of 0. Without: the mean (B, C, *S), float32; with ``return_stats`` a tuple of it
-            and of zeros.
+            the mean (B, C, *S), float32; with ``return_stats`` a tuple of it and of zeros.
 
         Raises:
             InputError: shapes that do not fit.
         """
-        if pair is not None:
-            expected = -self.state.encode(pair["target"], inputs)
-            output = self._output(inputs, network, expected.shape[1])
-            return {"output": output, "expected": expected, "snr": torch.zeros_like(expected[:, :1])}
         if condition is None:
             condition, inputs = inputs, inputs[:, :1]
         known = condition.as_subclass(torch.Tensor).float()
@@ -106,10 +110,6 @@ class ConditionalMeanInferer(Inferer):
             mean = MetaTensor(mean).copy_meta_from(inputs)
         return (mean, torch.zeros_like(mean)) if return_stats else mean
 
-    def _output(self, condition: torch.Tensor, network: Callable[..., torch.Tensor], channels: int) -> torch.Tensor:
-        empty = torch.zeros_like(condition[:, :1]).repeat_interleave(channels, 1)
-        return network(torch.cat([empty, self.state.show(condition)], dim=1))
-
     @torch.no_grad()
     def _mean(self, condition: torch.Tensor, network: Callable[..., torch.Tensor], channels: int) -> torch.Tensor:
         was_training = getattr(network, "training", False)
@@ -118,7 +118,7 @@ class ConditionalMeanInferer(Inferer):
 
         def ask(part: torch.Tensor) -> torch.Tensor:
             with torch.autocast("cuda", torch.bfloat16) if amp else nullcontext():
-                return self._output(part, network, channels).float()
+                return ask_mean(part, network, self.state, channels).float()
 
         run = blended(ask, roi, self.batch_size, self.overlap) if roi != list(condition.shape[2:]) else ask
         if isinstance(network, torch.nn.Module):

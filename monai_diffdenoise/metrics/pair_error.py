@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,12 +22,14 @@ class PairError(Metric):
 
     The target's noise is independent of the prediction, so E is the true error plus the noise variance and the
     neighbors' difference in structure, both of which are the same for every f: the smaller E, the smaller the true
-    error. It is infinite when no voxel has a weight. ``identity=True`` scores the image itself, the mark that a
-    denoiser has to beat.
+    error. It is infinite when no voxel has a weight. ``identity=True`` scores the image itself, without the context
+    channels after it: the mark that a denoiser has to beat.
 
     Args:
         output_transform: picks ``(prediction, pair)`` from the engine's output.
         identity: score ``pair["image"]`` in place of the prediction.
+        channels: of that image, each against the target; None: as many first ones as the target has. The image of a
+            slice-blind pair holds neighbors alone.
         device: where the sums are kept.
     """
 
@@ -36,8 +38,9 @@ class PairError(Metric):
         output_transform: Callable[[Any], Any] = lambda output: (output["pred"], output["label"]),
         identity: bool = False,
         device: str | torch.device = "cpu",
+        channels: Sequence[int] | None = None,
     ) -> None:
-        self.identity = identity
+        self.identity, self.channels = identity, channels
         super().__init__(output_transform=output_transform, device=device)
 
     @reinit__is_reduced
@@ -49,7 +52,9 @@ class PairError(Metric):
     def update(self, output: tuple[torch.Tensor, dict[str, torch.Tensor]]) -> None:
         prediction, pair = output
         if self.identity:
-            prediction = pair["image"]
+            # neighboring slices come after the channels that are denoised
+            chosen = self.channels or range(pair["target"].shape[1])
+            prediction = pair["image"][:, list(chosen)]
         weight = pair["weight"]
         error = (prediction - pair["target"]).square() * weight
         # in float64 only where the sums are kept, since Apple's GPUs have none

@@ -22,6 +22,7 @@ from monai_diffdenoise.data.volume_transforms import slices_last
 from monai_diffdenoise.engines import condition_volumes, load_weights
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers import DiffusionState, VolumeSliceInferer
+from monai_diffdenoise.pipeline.measured_recorruption import measured_recorruption
 from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.training_volumes import prepare_volumes
 from monai_diffdenoise.transforms import (
@@ -29,18 +30,14 @@ from monai_diffdenoise.transforms import (
     ConditionedPair,
     MatchedRegionWeight,
     Recorruption,
-    make_recorruption,
     robust_scaling,
 )
+from monai_diffdenoise.transforms.recorrupt import GaussianRecorruption
 
 __all__ = ["Conditions", "first_network", "prepare_conditions", "weights_digest"]
 
 Target = Literal["recorrupted", "neighbor", "repeat", "same"]
 _MOST_REPEATS = 16
-# Of the kernel that gives drawn noise its spectrum: wide enough for the lags that are measured.
-_SPECTRUM = 65
-# Told too little noise, image and target share some of it, and that costs far more than a little too much.
-_MARGIN = 1.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,18 +183,14 @@ def _recorruption(image: torch.Tensor, tau: float | None) -> Recorruption:
         noise = measure_noise(image, -1, repeats=False)
     except InputError as error:
         raise InputError(f"{error}; so there is no recorrupted target: choose target neighbor or repeat") from error
-    power = None if noise.spectrum.white else noise.spectrum.power(_SPECTRUM, _SPECTRUM)
-    family, parameters = noise.family.name, noise.family.parameters
-    if family in ("rician", "noncentral-chi") or (family == "gamma" and power is not None):
+    made = measured_recorruption(noise.to_json(), noise.sigma, tau)
+    if isinstance(made, GaussianRecorruption) and not made.gain and noise.family.name != "gaussian":
         logging.getLogger(__name__).warning(
             "noise looks %s; recorrupted as Gaussian noise of %.3g of the range, which fits bright places alone",
-            family,
+            noise.family.name,
             noise.sigma,
         )
-        family, parameters = "gaussian", {"sigma": noise.sigma}
-    if "sigma" in parameters:
-        parameters = {**parameters, "sigma": _MARGIN * parameters["sigma"]}
-    return make_recorruption(family, parameters, power, tau)
+    return made
 
 
 def _weighted(noisy: list[dict[str, Any]], pairing: ConditionedPair) -> list[dict[str, Any]]:

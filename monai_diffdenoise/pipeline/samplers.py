@@ -4,37 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-import torch
 from monai.networks.schedulers import Scheduler
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.inferers import ConditionalMeanInferer, DiffusionPairInferer, DiffusionState, SRDSInferer
+from monai_diffdenoise.inferers import (
+    ConditionalMeanInferer,
+    ConditionalMeanPairInferer,
+    DiffusionPairInferer,
+    DiffusionState,
+    SRDSInferer,
+)
 
 __all__ = ["make_sampler", "make_training_inferer"]
 
 Sampler = Literal["mean", "srds"]
-
-
-class _MeanTraining(ConditionalMeanInferer):
-    """Draws nothing, so a checkpoint has nothing to keep of it."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
-
-
-class _MeanSampling(ConditionalMeanInferer):
-    """Gives the mean in an evaluator, too, which passes the pair that a training step is made of."""
-
-    def __call__(
-        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, pair: Any = None, **kwargs: Any
-    ) -> Any:
-        return super().__call__(inputs, network, **kwargs)
 
 
 def _check(sampler: str) -> None:
@@ -48,12 +34,12 @@ def make_training_inferer(
     state: DiffusionState,
     condition_noise: float | Sequence[float] = 0.0,
     seed: int = 0,
-) -> ConditionalMeanInferer | DiffusionPairInferer:
+) -> ConditionalMeanPairInferer | DiffusionPairInferer:
     """What the network is asked in training.
 
     Args:
         sampler: "mean": the mean of the target, at the last time alone, see
-            :class:`~monai_diffdenoise.inferers.ConditionalMeanInferer`. "srds": the way back from all times.
+            :class:`~monai_diffdenoise.inferers.ConditionalMeanPairInferer`. "srds": the way back from all times.
         scheduler: of "srds", with velocity prediction.
         state: what stands for target and condition.
         condition_noise: of "srds", see :class:`~monai_diffdenoise.inferers.DiffusionPairInferer`.
@@ -64,7 +50,7 @@ def make_training_inferer(
     """
     _check(sampler)
     if sampler == "mean":
-        return _MeanTraining(state)
+        return ConditionalMeanPairInferer(state)
     return DiffusionPairInferer(scheduler, state, condition_noise, seed=seed)
 
 
@@ -100,5 +86,5 @@ def make_sampler(
     _check(sampler)
     how: dict[str, Any] = {"batch_size": batch_size, "tile": tile, "amp": amp}
     if sampler == "mean":
-        return _MeanSampling(state, **how)
+        return ConditionalMeanInferer(state, **how)
     return SRDSInferer(scheduler, steps, pairs, state, condition_noise, seed=seed, **how)

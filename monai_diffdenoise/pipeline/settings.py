@@ -19,7 +19,7 @@ __all__ = ["LATER_STAGES", "DenoiseSettings", "resolve"]
 LATER_STAGES = (
     *("target", "show_noisy", "recorruption_tau", "recorruptions", "condition_noise"),
     *("sampler", "diffusion_iterations", "diffusion_channels", "sampling_steps", "symmetric_pairs"),
-    *("student", "student_iterations", "student_channels"),
+    *("student", "student_iterations", "student_size", "student_channels"),
 )
 """Settings that only ``method diffdenoise`` looks at, and only after its blind-spot network."""
 
@@ -194,14 +194,20 @@ class DenoiseSettings:
     student_iterations: Annotated[
         int | None, _by_stage_preset("student_iterations", "Optimizer steps of the student.")
     ] = None
+    student_size: Annotated[
+        Literal["small", "medium", "large"] | None,
+        _by_stage_preset("student_size", "Size of the student; large has the published widths, and asks for a GPU."),
+    ] = None
     student_channels: Annotated[
-        int | None, _by_stage_preset("student_channels", "Features of the student's first level.")
+        int | None, _help("Features of the student's first level. None: those of its size.")
     ] = None
     fusion: Annotated[
         bool, _help("Put back what was removed beyond the measured noise (posterior fusion); do-no-harm step.")
     ] = True
     tile: Annotated[int, _help("Largest side of a tile when slices are denoised.")] = 512
-    inference_batch: Annotated[int, _help("Slices or tiles a pass when slices are denoised.")] = 8
+    inference_batch: Annotated[
+        int, _help("Slices or tiles a pass when slices are denoised; on a CPU at most 512 x 512 pixels.")
+    ] = 8
     num_workers: Annotated[int, _help("Processes that draw training pairs.")] = 0
     amp: Annotated[bool, _help("bfloat16 on a CUDA GPU.")] = True
     compile: Annotated[bool, _help("torch.compile the network.")] = False
@@ -247,14 +253,16 @@ class DenoiseSettings:
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise InputError(f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(choices)}")
+                raise InputError(
+                    f"got {name} = {getattr(self, name)!r}; expected one of {', '.join(filter(None, choices))}"
+                )
 
     def to_json(self, without: tuple[str, ...] = ()) -> str:
         """All settings but some as one line of JSON, keys sorted."""
         return json.dumps({k: v for k, v in asdict(self).items() if k not in without}, sort_keys=True)
 
 
-_CHOICES: dict[str, tuple[str, ...]] = {
+_CHOICES: dict[str, tuple[str | None, ...]] = {
     "method": ("auto", "ns-n2n", "bsn", "diffdenoise"),
     "sampler": ("mean", "srds"),
     "target": ("recorrupted", "neighbor", "repeat", "same"),
@@ -264,6 +272,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "axes": ("auto", "one", "all"),
     "optimizer": ("muon", "adamw"),
     "stabilize": ("auto", "on", "off"),
+    "student_size": (None, "small", "medium", "large"),
 }
 
 

@@ -12,26 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.inferers import Inferer
 from monai.networks.schedulers import DDPMScheduler
 from monai.utils import set_determinism
 from torch import nn
 
 from monai_diffdenoise.data.storage import allocate
 from monai_diffdenoise.engines import PairTraining, save_atomically
-from monai_diffdenoise.inferers import (
-    ConditionalMeanInferer,
-    DiffusionPairInferer,
-    DiffusionState,
-    SRDSInferer,
-    SRDSVolumeInferer,
-)
+from monai_diffdenoise.inferers import ConditionalMeanInferer, DiffusionState, SRDSInferer, SRDSVolumeInferer
 from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import ConditionalDiffusion
 from monai_diffdenoise.pipeline.measured_recorruption import measured_recorruption
+from monai_diffdenoise.pipeline.samplers import make_sampler, make_training_inferer
+from monai_diffdenoise.pipeline.slices_a_pass import slices_a_pass
 from monai_diffdenoise.pipeline.stage import Stages, key_of
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
-from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird
+from monai_diffdenoise.transforms import ConditionedPair, RandConditionedPaird, Recorruption
 from monai_diffdenoise.transforms.scaling import AffineScaling
 
 __all__ = ["COPIES", "Sampler", "diffusion_key", "diffusion_network", "draws_of", "train_diffusion"]
@@ -112,7 +107,7 @@ class Sampler:
         for c in range(job.work.shape[0]):
             channel = slice(c, c + 1)
             squares, mean = out[channel].zero_(), torch.zeros(())
-            split = measured_recorruption(job, c, tau)
+            split = _recorruption(job, c)
             for copy in range(COPIES):
                 seed = np.random.SeedSequence([job.settings.seed, c, copy, _SPREAD]).generate_state(4)
                 noisier = split.split(job.work[channel], np.random.RandomState(seed))[0]
@@ -166,16 +161,14 @@ def _train(stages: Stages, first: nn.Module, key: str, place: Path | None) -> di
         held_out["held_out_volumes"] = _volumes(stages, first, "recorrupted", draws=1)
         held_out["held_out_pairing"] = _pairing(head, "recorrupted", False)
     scale = _strength(volumes, pairing)
-    once = _sampling(stages, scale, 1, 1)
-    inferer: Inferer = once
-    if isinstance(once, SRDSInferer):
-        inferer = DiffusionPairInferer(_scheduler(), once.state, once.condition_noise, seed=s.seed)
     training = PairTraining(
         network=diffusion_network(stages).to(stages.device),
         volumes=volumes,
         pairing=pairing,
         loss_function=DiffusionPairLoss(),
-        inferer=inferer,
+        inferer=make_training_inferer(
+            s.sampler, _scheduler(), DiffusionState(True, scale), _condition_noise(stages), s.seed
+        ),
         options=stages.options(s.diffusion_iterations, _LEARNING_RATE),
         device=stages.device,
         folder=place,
@@ -183,7 +176,7 @@ def _train(stages: Stages, first: nn.Module, key: str, place: Path | None) -> di
         resume=True,
         progress=stages.report("diffusion"),
         make_pairs=RandConditionedPaird,
-        held_out_inferer=_Result(once),
+        held_out_inferer=_sampling(stages, scale, 1, 1),
         **held_out,
     )
     weights = {name: value.cpu() for name, value in training.run().state_dict().items()}
@@ -205,33 +198,25 @@ def _sampling(
     stages: Stages, scale: float, steps: int | None, pairs: int | None
 ) -> SRDSInferer | ConditionalMeanInferer:
     """How the model is asked for its result."""
-    s, state = stages.settings, DiffusionState(True, scale)
-    how: dict[str, Any] = {"batch_size": s.inference_batch, "tile": s.tile, "amp": s.amp}
-    if s.sampler == "mean":
-        return ConditionalMeanInferer(state, **how)
+    s = stages.settings
+    head = stages.jobs[0]
+    sides = [side for axis, side in enumerate(head.work.shape[1:]) if axis != head.plan.axis]
+    batch = slices_a_pass(s.inference_batch, sides, s.tile, stages.device)
+    numbers = int(steps or 1), int(pairs or 1), _condition_noise(stages), s.seed, batch, s.tile, s.amp
+    return make_sampler(s.sampler, _scheduler(), DiffusionState(True, scale), *numbers)
+
+
+def _condition_noise(stages: Stages) -> list[float]:
+    """On each channel of what the model sees; the noisy slice holds its own."""
+    s = stages.settings
     sigma = sum(job.noise.sigma(0) for job in stages.jobs) / len(stages.jobs)
-    shown = _pairing(stages.jobs[0], s.target, s.show_noisy).in_channels
-    # the noisy slice beside it holds its own
-    noise = [s.condition_noise * sigma] + [0.0] * (shown - 1)
-    return SRDSInferer(_scheduler(), int(steps or 1), int(pairs or 1), state, noise, seed=s.seed, **how)
+    return [s.condition_noise * sigma] + [0.0] * (_pairing(stages.jobs[0], s.target, s.show_noisy).in_channels - 1)
 
 
 def draws_of(stages: Stages) -> int:
     """How often each volume is recorrupted: the more of them there are, the less often."""
     trained = sum(len(job.chosen_channels()) for job in stages.jobs)
     return max(int(stages.settings.recorruptions or 1) // trained, 1)
-
-
-class _Result(Inferer):
-    """What is sampled for a held-out pair; some samplers take a call with the pair for a training step."""
-
-    def __init__(self, sampling: SRDSInferer | ConditionalMeanInferer) -> None:
-        self.sampling = sampling
-
-    def __call__(
-        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
-    ) -> torch.Tensor:
-        return self.sampling(inputs, network)
 
 
 def _pairing(job: ZeroShot, target: Any, show_noisy: bool) -> ConditionedPair:
@@ -247,6 +232,12 @@ def _pairing(job: ZeroShot, target: Any, show_noisy: bool) -> ConditionedPair:
     )
 
 
+def _recorruption(job: ZeroShot, channel: int) -> Recorruption:
+    """Of a channel of ``job.work``, in its units."""
+    sigma, stabilized = job.noise.sigma(channel) * job.scalings[channel].scale, job.stabilizer is not None
+    return measured_recorruption(job.plan.noise, sigma, job.settings.recorruption_tau, job.plan.axis, stabilized)
+
+
 def _volumes(stages: Stages, first: nn.Module, target: str, draws: int | None = None) -> list[dict[str, Any]]:
     """What pairs are drawn from: noisy volumes with the first network's output and, if they are split, targets."""
     made = []
@@ -260,7 +251,7 @@ def _volumes(stages: Stages, first: nn.Module, target: str, draws: int | None = 
             image, scaling = job.work[c : c + 1], job.scalings[c]
             for draw in range(draws):
                 if target == "recorrupted":
-                    split = measured_recorruption(job, c, stages.settings.recorruption_tau)
+                    split = _recorruption(job, c)
                     seed = np.random.SeedSequence([stages.settings.seed, number, c, draw]).generate_state(4)
                     shown, targets = split.split(image, np.random.RandomState(seed))
                     made.append({**_conditioned(job, first, shown, scaling), "targets": targets})

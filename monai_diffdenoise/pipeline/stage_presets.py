@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["STAGE_PRESETS"]
+__all__ = ["STAGE_PRESETS", "STUDENT_SIZES"]
 
 STAGE_PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
@@ -18,7 +18,7 @@ STAGE_PRESETS: dict[str, dict[str, Any]] = {
         # in this time it stays behind what it learns from; a fit trains it all the same
         "student": False,
         "student_iterations": 1500,
-        "student_channels": 16,
+        "student_size": "small",
     },
     "balanced": {
         "recorruptions": 4,
@@ -28,7 +28,7 @@ STAGE_PRESETS: dict[str, dict[str, Any]] = {
         "symmetric_pairs": 1,
         "student": True,
         "student_iterations": 4000,
-        "student_channels": 16,
+        "student_size": "small",
     },
     "best": {
         "recorruptions": 8,
@@ -38,7 +38,15 @@ STAGE_PRESETS: dict[str, dict[str, Any]] = {
         "symmetric_pairs": 1,
         "student": True,
         "student_iterations": 12000,
-        "student_channels": 32,
+        "student_size": "medium",
     },
 }
 """By preset: values for settings that were left open. One that is set by itself wins."""
+
+STUDENT_SIZES: dict[str, dict[str, Any]] = {
+    "small": {"channels": 16, "encoder": [1, 1], "middle": 2, "decoder": [1, 1]},
+    "medium": {"channels": 32, "encoder": [1, 1], "middle": 2, "decoder": [1, 1]},
+    # as published
+    "large": {"channels": 32, "encoder": [2, 2, 4, 8], "middle": 12, "decoder": [2, 2, 2, 2]},
+}
+"""Widths and depths of :class:`~monai_diffdenoise.networks.NAFNet` by the setting ``student_size``."""

@@ -19,8 +19,10 @@ from monai_diffdenoise.losses import WeightedLoss
 from monai_diffdenoise.networks import NAFNet
 from monai_diffdenoise.pipeline.model_folder import Model
 from monai_diffdenoise.pipeline.settings import DenoiseSettings
+from monai_diffdenoise.pipeline.slices_a_pass import slices_a_pass
 from monai_diffdenoise.pipeline.stage import Stages, key_of
 from monai_diffdenoise.pipeline.stage_diffusion import Sampler
+from monai_diffdenoise.pipeline.stage_presets import STUDENT_SIZES
 from monai_diffdenoise.pipeline.zero_shot import ZeroShot
 from monai_diffdenoise.transforms import PseudoCleanPair, RandPseudoCleanPaird
 from monai_diffdenoise.transforms.blind_pairing import BlindSpotPair
@@ -71,8 +73,12 @@ class Student:
     ) -> torch.Tensor:
         s = self.settings
         pairing = BlindSpotPair(self.axis, self.distance, getattr(self.model.pairing, "context", 0))
-        inferer = VolumeSliceInferer(pairing, batch_size=s.inference_batch, tile=s.tile, amp=s.amp, progress=progress)
-        return inferer.denoise(image, self.model.network, scalings, out)
+        network = self.model.network
+        sides = [side for axis, side in enumerate(image.shape[1:]) if axis != self.axis]
+        device = next((p.device for p in network.parameters()), image.device)
+        batch = slices_a_pass(s.inference_batch, sides, s.tile, device)
+        inferer = VolumeSliceInferer(pairing, batch_size=batch, tile=s.tile, amp=s.amp, progress=progress)
+        return inferer.denoise(image, network, scalings, out)
 
 
 def targets_key(stages: Stages, before: str) -> str:
@@ -83,7 +89,8 @@ def targets_key(stages: Stages, before: str) -> str:
 
 def student_key(stages: Stages, before: str) -> str:
     """What the student depends on; ``before`` is the key of the targets."""
-    return key_of(before, "student", stages.settings.student_iterations, stages.settings.student_channels)
+    s = stages.settings
+    return key_of(before, "student", s.student_iterations, s.student_size, s.student_channels)
 
 
 def sample_volumes(stages: Stages, sampler: Callable[[ZeroShot], Sampler], key: str) -> list[Sampled]:
@@ -121,13 +128,11 @@ def sample_volumes(stages: Stages, sampler: Callable[[ZeroShot], Sampler], key: 
 
 def student_arguments(stages: Stages) -> dict[str, Any]:
     """What the network of the student is made with."""
-    options = stages.jobs[0].training_options()
+    options, size = stages.jobs[0].training_options(), STUDENT_SIZES[str(stages.settings.student_size)]
     return {
+        **size,
         "in_channels": 1 + stages.jobs[0].plan.context,
-        "channels": int(stages.settings.student_channels or 0),
-        "encoder": [1, 1],
-        "middle": 2,
-        "decoder": [1, 1],
+        "channels": stages.settings.student_channels or size["channels"],
         # patches have other statistics than slices
         "attention": "local",
         "window": 3 * options.patch_size // 2,

@@ -32,6 +32,7 @@ from monai_diffdenoise.pipeline.networks import make_network
 from monai_diffdenoise.pipeline.noise_gain import noise_gain
 from monai_diffdenoise.pipeline.plan import Plan
 from monai_diffdenoise.pipeline.settings import LATER_STAGES, DenoiseSettings
+from monai_diffdenoise.pipeline.slices_a_pass import slices_a_pass
 from monai_diffdenoise.pipeline.stabilized import stabilized
 from monai_diffdenoise.transforms.pairing import Pairing
 from monai_diffdenoise.transforms.scaling import AffineScaling, robust_scaling
@@ -216,8 +217,9 @@ class ZeroShot:
         return denoise
 
     def _inferer(self, progress: Callable[[int, int], None] | None) -> VolumeSliceInferer:
-        s = self.settings
-        return VolumeSliceInferer(self.pairing, batch_size=s.inference_batch, tile=s.tile, amp=s.amp, progress=progress)
+        s, sides = self.settings, [side for axis, side in enumerate(self.work.shape[1:]) if axis != self.plan.axis]
+        batch = slices_a_pass(s.inference_batch, sides, s.tile, self.device)
+        return VolumeSliceInferer(self.pairing, batch_size=batch, tile=s.tile, amp=s.amp, progress=progress)
 
     def _around(self, network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
         """The network with all that is done around it once it is trained."""

@@ -14,14 +14,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.inferers import Inferer
 from monai.networks.schedulers import DDPMScheduler
 
 from monai_diffdenoise.bundle_lint import parse_config
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.engines import PairTraining, TargetCache, TrainingOptions, place
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.inferers import ConditionalMeanInferer, DiffusionPairInferer, SRDSInferer
+from monai_diffdenoise.inferers import (
+    ConditionalMeanInferer,
+    ConditionalMeanPairInferer,
+    DiffusionPairInferer,
+    SRDSInferer,
+)
 from monai_diffdenoise.losses import DiffusionPairLoss
 from monai_diffdenoise.networks import BlindStack, ConditionalDiffusion
 from monai_diffdenoise.pipeline import first_network, prepare_conditions
@@ -30,16 +34,6 @@ from tests.bundles.kit import BUNDLES, TINY, causes, command_line, run, workflow
 
 BUNDLE = next(bundle for bundle in BUNDLES if bundle.name == "diffusion")
 Made = Callable[[str], Path]
-
-
-class Result(Inferer):
-    """Never asks for a training step."""
-
-    def __init__(self, inferer: ConditionalMeanInferer) -> None:
-        self.inferer = inferer
-
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        return self.inferer(inputs, network)
 
 
 @pytest.fixture
@@ -69,17 +63,17 @@ def test_configuration_trains_as_the_package_does(sampler: str, made: Made, nois
     network = place(ConditionalDiffusion(condition_channels=2), "cpu")
     network.load_state_dict(configured.network_def.state_dict())
     scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
-    mean = ConditionalMeanInferer(conditions.state)
+    state, mean = conditions.state, sampler == "mean"
     training = PairTraining(
         network,
         conditions.volumes,
         conditions.pairing,
         DiffusionPairLoss(),
-        mean if sampler == "mean" else DiffusionPairInferer(scheduler, conditions.state),
+        ConditionalMeanPairInferer(state) if mean else DiffusionPairInferer(scheduler, state),
         TrainingOptions(6, 3, 2, 16, 2e-3, 1e-5, 0.99, 4, 12, 0, 0, amp=False, compile=False),
         torch.device("cpu"),
         make_pairs=RandConditionedPaird,
-        held_out_inferer=Result(mean) if sampler == "mean" else SRDSInferer(scheduler, 2, state=conditions.state),
+        held_out_inferer=ConditionalMeanInferer(state) if mean else SRDSInferer(scheduler, 2, state=state),
     )
     training.run()
     configured.run()

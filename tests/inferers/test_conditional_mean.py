@@ -13,6 +13,7 @@ from torch import nn
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers import (
     ConditionalMeanInferer,
+    ConditionalMeanPairInferer,
     DiffusionPairInferer,
     DiffusionState,
     SRDSInferer,
@@ -65,7 +66,7 @@ def test_its_training_finds_the_mean_of_the_target() -> None:
             return self.mix(x)
 
     torch.manual_seed(0)
-    model, inferer, loss = Linear(), ConditionalMeanInferer(STATE), DiffusionPairLoss()
+    model, inferer, loss = Linear(), ConditionalMeanPairInferer(STATE), DiffusionPairLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(400):
         image = 0.5 + 0.2 * torch.randn(4, 2, 16, 16)
@@ -75,7 +76,8 @@ def test_its_training_finds_the_mean_of_the_target() -> None:
         loss(inferer(image, model, pair=pair), pair).backward()
         optimizer.step()
     image = 0.5 + 0.2 * torch.randn(2, 2, 16, 16)
-    found, spread = inferer(image[:, 1:], model, condition=image, return_stats=True)
+    mean = ConditionalMeanInferer(STATE)
+    found, spread = mean(image[:, 1:], model, condition=image, return_stats=True)
     assert (found - 0.5 * image.sum(1, keepdim=True)).abs().mean() < 0.01
     assert not spread.any()
 
@@ -121,7 +123,7 @@ def test_training_a_diffusion_at_its_last_time_is_this_regression() -> None:
     pair = {**made, "weight": torch.ones(8, 1, 16, 16)}
     scheduler, loss = DDPMScheduler(1000, prediction_type="v_prediction"), DiffusionPairLoss()
     last = loss(DiffusionPairInferer(scheduler, STATE, times=(0.999, 1.0))(pair["image"], model, pair=pair), pair)
-    mean = loss(ConditionalMeanInferer(STATE)(pair["image"], model, pair=pair), pair)
+    mean = loss(ConditionalMeanPairInferer(STATE)(pair["image"], model, pair=pair), pair)
     assert last.item() == pytest.approx(mean.item(), rel=2e-3)
     weight = list(model.parameters())[-2]
     first, second = (torch.autograd.grad(one, weight)[0] for one in (last, mean))

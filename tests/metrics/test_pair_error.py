@@ -54,6 +54,17 @@ def test_batches_of_unequal_weight_add_up(channels: int) -> None:
     assert in_parts == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_of_an_image_with_context_the_slice_itself_is_scored() -> None:
+    pair = pair_of(torch.Generator().manual_seed(5))
+    with_context = {**pair, "image": torch.cat([pair["image"], pair["image"] + 100], dim=1)}
+    own = error_of((pair["image"], pair), identity=True)
+    assert error_of((pair["image"], with_context), identity=True) == own
+    # a slice-blind image has no such channel: each of the nearest neighbors is scored
+    around = PairError(identity=True, channels=(0, 2))
+    around.update((pair["image"], {**pair, "image": torch.cat([with_context["image"], pair["image"]], dim=1)}))
+    assert around.compute() == pytest.approx(own)
+
+
 def test_reset_forgets() -> None:
     generator = torch.Generator().manual_seed(1)
     pair = pair_of(generator)

@@ -11,7 +11,12 @@ import torch
 from monai.networks.schedulers import DDPMScheduler
 
 from monai_diffdenoise.errors import InputError
-from monai_diffdenoise.inferers import ConditionalMeanInferer, DiffusionPairInferer, DiffusionState, SRDSInferer
+from monai_diffdenoise.inferers import (
+    ConditionalMeanPairInferer,
+    DiffusionPairInferer,
+    DiffusionState,
+    SRDSInferer,
+)
 from monai_diffdenoise.pipeline import make_sampler, make_training_inferer
 
 SCHEDULER, STATE = DDPMScheduler(1000, prediction_type="v_prediction"), DiffusionState(True, 0.2)
@@ -28,7 +33,7 @@ class Velocity(torch.nn.Module):
 def test_the_mean_is_what_its_training_asks_for() -> None:
     pair = {"image": CONDITION, "target": CONDITION + 0.1, "weight": torch.ones_like(CONDITION)}
     inferer = make_training_inferer("mean", SCHEDULER, STATE)
-    assert isinstance(inferer, ConditionalMeanInferer)
+    assert isinstance(inferer, ConditionalMeanPairInferer)
     asked: Any = inferer(CONDITION, Velocity(), pair=pair)
     torch.testing.assert_close(asked["output"], asked["expected"])
     for further in ({}, {"pair": pair}):

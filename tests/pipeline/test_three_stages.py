@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +17,13 @@ from monai_diffdenoise import denoise
 from monai_diffdenoise.data import Volume, volume_from_array
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.networks import NAFNet
 from monai_diffdenoise.pipeline.presets import PRESETS
 from monai_diffdenoise.pipeline.run import denoise_volume
 from monai_diffdenoise.pipeline.settings import LATER_STAGES, DenoiseSettings, resolve
+from monai_diffdenoise.pipeline.stage import Stages
 from monai_diffdenoise.pipeline.stage_presets import STAGE_PRESETS
+from monai_diffdenoise.pipeline.stage_student import student_arguments
 
 TINY: dict[str, Any] = {
     "method": "diffdenoise",
@@ -175,6 +180,18 @@ def test_settings_of_later_stages_are_settings() -> None:
     assert set().union(*STAGE_PRESETS.values()) < set(LATER_STAGES)
 
 
+@pytest.mark.parametrize(("size", "parameters"), [("small", 104113), ("medium", 399713), ("large", 29159713)])
+def test_the_student_has_the_size_that_is_documented(size: str, parameters: int) -> None:
+    settings = resolve(DenoiseSettings(method="diffdenoise", student_size=size), "bsn")  # type: ignore[arg-type]
+    job = SimpleNamespace(plan=SimpleNamespace(context=4), training_options=lambda: SimpleNamespace(patch_size=48))
+    arguments = student_arguments(Stages((job,), settings, torch.device("cpu")))  # type: ignore[arg-type]
+    with torch.device("meta"):
+        network = NAFNet(**arguments)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    narrow = Stages((job,), replace(settings, student_channels=6), torch.device("cpu"))  # type: ignore[arg-type]
+    assert student_arguments(narrow) == {**arguments, "channels": 6}
+
+
 def test_the_fast_preset_spends_more_on_the_first_stage_than_that_of_bsn() -> None:
     stages, alone = (resolve(DenoiseSettings(method=method, preset="fast"), "bsn") for method in ("diffdenoise", "bsn"))
     assert stages.iterations == PRESETS["bsn"]["balanced"]["iterations"]
@@ -187,6 +204,7 @@ def test_the_fast_preset_spends_more_on_the_first_stage_than_that_of_bsn() -> No
     [
         ({"target": "clean"}, "recorrupted"),
         ({"sampler": "ddpm"}, "srds"),
+        ({"student_size": "huge"}, "small, medium, large"),
         ({"diffusion_channels": 12}, "multiple of 8"),
         ({"condition_noise": 1.0}, "sampler srds"),
         ({"recorruption_tau": 0.0}, "above 0"),
