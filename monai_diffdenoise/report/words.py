@@ -36,7 +36,7 @@ def _method(plan: Mapping[str, Any]) -> str:
         "blind": "learned with a network that does not see the pixel it estimates",
     }
     how = pairs.get(str(plan.get("pairing")), "")
-    return f"One noisy image, denoised from itself alone by {plan['method']}{f', {how}' if how else ''}."
+    return f"One noisy image, denoised without a clean example by {plan['method']}{f', {how}' if how else ''}."
 
 
 def headline(report: Mapping[str, Any]) -> list[tuple[str, str]]:

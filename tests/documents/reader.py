@@ -37,7 +37,7 @@ _UNTRIED = {
     r"^diffdenoise demo": ".ci/run runs it",
     r"^diffdenoise label-app": "tests/apps runs it",
     r"^diffdenoise view": "serves until Ctrl-C; tests/viewer opens its page in a browser",
-    r"^diffdenoise (fit|denoise .*--model)": "trains three stages; tests/cli and tests/pipeline do, on small volumes",
+    r"^diffdenoise (fit|denoise .*--model)": "trains a model; tests/cli and tests/pipeline do, on small volumes",
     r"^diffdenoise export": "needs a trained model; tests/pipeline exports every network",
     r"^docs/datasets/|/data/fastMRI|/data/M4Raw": "needs data sets that cannot be passed on; tests run the recipes",
     r"^\.ci/refresh_niivue": "asks the npm registry",
