@@ -160,7 +160,9 @@ def test_evaluation_scores_held_out_pairs(
     )
     scores = json.loads((tmp_path / "e" / "scores.json").read_text(encoding="utf-8"))
     assert scores.keys() == {"pair_error", "input_error"}
-    assert all(0 < value < 1 for value in scores.values())
+    assert 0 < scores["pair_error"] < 1
+    # the target of a blind-spot network is the noisy slice itself
+    assert scores["input_error"] == 0 if bundle.name == "bsn" else 0 < scores["input_error"] < 1
     assert scores["pair_error"] != scores["input_error"]
 
 
