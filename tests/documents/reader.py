@@ -140,7 +140,8 @@ class Reader:
             if not flags:
                 # it may know no --help and start to work
                 return
-            known = set(re.findall(r"--[\w-]+", _help(module, *words[:1] if words and words[0].replace("-", "_").isidentifier() else ())))
+            program = words[:1] if re.match(r"[a-z]", words[0]) else []
+            known = set(re.findall(r"--[\w-]+", _help(module, *program)))
             assert flags <= known, f"{module} knows no {flags - known}"
         else:
             subprocess.run([sys.executable, "-m", module, *words], cwd=ROOT, capture_output=True, check=True)
