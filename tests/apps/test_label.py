@@ -26,6 +26,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+import torch
 from pydicom.uid import generate_uid
 
 from monai_diffdenoise import denoise, read_volume
@@ -61,6 +62,15 @@ def test_the_page_says_which_viewers_were_not_run() -> None:
     page = (REPOSITORY / "docs" / "monai_label.md").read_text(encoding="utf-8")
     viewers = " ".join(page[page.index("## Viewers") :].split())
     assert "was not run in 3D Slicer" in viewers and "was not run in OHIF" in viewers
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the server has: the last bits depend on it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class Server:
