@@ -26,7 +26,6 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-import torch
 from pydicom.uid import generate_uid
 
 from monai_diffdenoise import denoise, read_volume
@@ -64,13 +63,7 @@ def test_the_page_says_which_viewers_were_not_run() -> None:
     assert "was not run in 3D Slicer" in viewers and "was not run in OHIF" in viewers
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the server has: the last bits depend on it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Server:
