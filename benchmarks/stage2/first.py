@@ -17,7 +17,7 @@ from benchmarks.stage2.cases import Case
 from monai_diffdenoise.data import pair_loader
 from monai_diffdenoise.data.atomic import atomic_file
 from monai_diffdenoise.data.pair_dataset import PairDataset
-from monai_diffdenoise.engines import WeightAverage
+from monai_diffdenoise.engines import Muon, WeightAverage
 from monai_diffdenoise.inferers import VolumeSliceInferer
 from monai_diffdenoise.networks import BlindStack
 from monai_diffdenoise.transforms import AffineScaling, BlindSpotPair, RandPaird
@@ -25,12 +25,16 @@ from monai_diffdenoise.transforms import AffineScaling, BlindSpotPair, RandPaird
 __all__ = ["estimate", "first_network", "fit", "slice_inferer"]
 
 
+# Of the preset with as many steps.
+_RATE = 2e-3
+
+
 def fit(
     network: nn.Module, loader: Any, ask: Callable[[Any], torch.Tensor], rate: float, steps: int
 ) -> Iterator[tuple[int, nn.Module]]:
     """Train; yields (steps done, averaged network) at an eighth, a quarter, half and all of the steps."""
     average = WeightAverage(network, 0.99)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-5)
+    optimizer = Muon(network.parameters(), lr=rate, weight_decay=1e-5)
     marks = {steps // 8, steps // 4, steps // 2, steps}
     for step, pair in enumerate(loader):
         cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -76,7 +80,7 @@ def first_network(case: Case, folder: Path, steps: int) -> tuple[nn.Module, dict
 
     begin = time.process_time()
     average: nn.Module = network
-    for _, average in fit(network, pair_loader(supply, 8, steps), ask, 4e-3, steps):  # noqa: B007
+    for _, average in fit(network, pair_loader(supply, 8, steps), ask, _RATE, steps):  # noqa: B007
         pass
     seconds = round(time.process_time() - begin, 1)
     with atomic_file(file) as part:

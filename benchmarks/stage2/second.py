@@ -98,7 +98,7 @@ class Second:
             return (pair["weight"] * error).sum() / pair["weight"].sum() / self.state.scale**2
 
         spent, begin = 0.0, time.process_time()
-        for step, average in fit(self.network, self.loader, ask, 2e-3, self.steps):
+        for step, average in fit(self.network, self.loader, ask, variant.rate, self.steps):
             spent += time.process_time() - begin
             yield step, round(spent, 1), average
             begin = time.process_time()

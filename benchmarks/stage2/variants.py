@@ -32,6 +32,7 @@ class Variant:
         time: share of the schedule at which "start" begins.
         told: noise that the recorruption is told, in units of the true one.
         low: earliest time of training and sampling, as a share of the schedule.
+        rate: of learning.
         levels: also try noise of other levels than the training's.
     """
 
@@ -53,6 +54,7 @@ class Variant:
     told: float = 1.0
     levels: bool = False
     low: float = 0.0
+    rate: float = 2e-3
 
 
 _FREE = Variant("recorrupted", shown=True)
@@ -85,6 +87,8 @@ VARIANTS: dict[str, Variant] = {
     "SRDS (c, y), image state": replace(_FREE, residual=False),
     "SRDS (c, y) + noise": replace(_FREE, noise=1.0),
     "SRDS (c, y), late times": replace(_FREE, low=0.5),
+    **{f"regression (c, y), rate {rate:g}": replace(_FREE, regression=True, rate=rate) for rate in (1e-3, 4e-3, 8e-3)},
+    **{f"SRDS (c, y), rate {rate:g}": replace(_FREE, rate=rate) for rate in (1e-3, 4e-3, 8e-3)},
     "SRDS c, same, as published": Variant(residual=False, prediction="epsilon", p=1),
     "SRDS c, same, L1": Variant(p=1),
     "SRDS none, same": Variant(condition="none", residual=False, ways="start"),
