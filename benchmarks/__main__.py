@@ -11,6 +11,7 @@ _PROGRAMS = {
     "ablation": "benchmarks.ablation",
     "environments": "benchmarks.quality.environments",
     "first-light": "benchmarks.first_light",
+    "floor": "benchmarks.floor",
     "quality": "benchmarks.quality.run",
     "scale": "benchmarks.scale",
     "speed": "benchmarks.speed",

@@ -1,11 +1,12 @@
 # Copyright (c) monai-diffdenoise contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Method diffdenoise on the ICBM152 crop: what each stage reaches, and which one the scores without a reference choose.
+"""Method diffdenoise on one volume: what each stage reaches, and which one the scores without a reference choose.
 
-    python -m benchmarks.three_stages --data DATA --keep FOLDER [--kind correlated] [--strength 0.1] [--student 1500]
-        [--first 700] [--second 400] [--unseen]
+    python -m benchmarks.three_stages --data DATA --keep FOLDER [--case A_oct_duke_s02] [--student 1500]
+        [--sampler srds] [--first 700] [--second 400] [--unseen [--kind correlated] [--strength 0.1]]
 
-Stages that are in FOLDER already, with the same settings, are not run again. The clean template is used for PSNR alone.
+The cases are those of ``benchmarks quality``. Stages that are in FOLDER already, with the same settings, are not run
+again. References are used for the scores alone.
 With ``--unseen``, ``fit`` trains on two crops of the upper part of the template, and its student denoises volumes that
 it never saw, a lower part of the template and a crop of a T1 scan with the same noise, beside all stages trained on
 these volumes themselves for as many steps; and the same in tiles, and with the channel statistics of whole images.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,15 +26,18 @@ import torch
 from torch import nn
 
 from benchmarks.cases import ICBM_CROP, Case, known_case
+from benchmarks.methods import score
+from benchmarks.quality.cases import CASES
 from monai_diffdenoise.data import write_volume
-from monai_diffdenoise.metrics import psnr
 from monai_diffdenoise.networks.blocks import use_local_attention
 from monai_diffdenoise.pipeline.choose_candidate import FUSED, choose_candidate, fused_or_not
 from monai_diffdenoise.pipeline.fit import fit
 from monai_diffdenoise.pipeline.model_folder import load_model
 from monai_diffdenoise.pipeline.model_plan import plan_for_model, unlike_training
 from monai_diffdenoise.pipeline.plan import make_plan
+from monai_diffdenoise.pipeline.planes import as_stack
 from monai_diffdenoise.pipeline.settings import DenoiseSettings, resolve
+from monai_diffdenoise.pipeline.stabilized import restore
 from monai_diffdenoise.pipeline.stage import Stages
 from monai_diffdenoise.pipeline.stage_student import Student
 from monai_diffdenoise.pipeline.three_stages import run_stages
@@ -63,12 +68,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the class B volumes")
     parser.add_argument("--keep", type=Path, required=True, help="folder of the stages")
-    parser.add_argument("--kind", default="gaussian", help="of the noise")
-    parser.add_argument("--strength", type=float, default=0.1, help="of the noise, as a share of the range")
+    parser.add_argument("--case", choices=CASES, default="B_icbm152_crop_gaussian_0.1", metavar="NAME")
+    parser.add_argument("--kind", default="gaussian", help="of the noise, with --unseen")
+    parser.add_argument("--strength", type=float, default=0.1, help="of the noise, with --unseen")
     parser.add_argument("--preset", choices=("fast", "balanced", "best"), default="fast")
     parser.add_argument("--student", type=int, default=0, help="optimizer steps of the student; 0 for none")
     parser.add_argument("--first", type=int, default=0, help="optimizer steps of a weaker first stage; 0: by preset")
     parser.add_argument("--second", type=int, default=0, help="optimizer steps of the second stage; 0: by preset")
+    parser.add_argument("--sampler", choices=("mean", "srds"), default="mean", help="of the second stage")
     parser.add_argument("--unseen", action="store_true", help="a student of other volumes, too")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -79,13 +86,15 @@ def main() -> None:
         iterations=options.first or None,
         augment_inference=False if options.first else None,
         diffusion_iterations=options.second or None,
+        sampler=options.sampler,
         student=options.student > 0,
         student_iterations=options.student or None,
     )
-    noise = {"kind": options.kind, "strength": options.strength}
     if not options.unseen:
-        _run_stages(known_case(options.data, 0, **ICBM_CROP, **noise), asked, options.keep)
+        print(options.case, flush=True)
+        _run_stages(CASES[options.case](options.data, 0), asked, options.keep)
         return
+    noise = {"kind": options.kind, "strength": options.strength}
     data, work = options.keep / "data", options.keep / "fit"
     data.mkdir(parents=True, exist_ok=True)
     trained = {name: known_case(options.data, 1 + k, **how, **noise) for k, (name, how) in enumerate(_TRAINED.items())}
@@ -106,17 +115,22 @@ def main() -> None:
 
 
 def _score(name: str, image: torch.Tensor, case: Case) -> None:
-    value = float(psnr(torch.as_tensor(image), case.reference, case.data_range, case.mask))
-    print(f"{name}: {value:.2f} dB", flush=True)
+    found = score(case, torch.as_tensor(image).reshape(case.volume.image.shape))
+    told = f"{found['psnr']:.2f} dB, SSIM {found['ssim'] or math.nan:.3f}, bias {found['bias_percent']:+.2f} %"
+    print(f"{name}: {told}, noise gain {found.get('noise_gain', math.nan):.2f}", flush=True)
 
 
 def _score_all(job: ZeroShot, stages: Mapping[str, nn.Module | Denoiser], case: Case) -> None:
     """The result of each, without and with fusion."""
     for name, how in stages.items():
         denoised = job.infer(how, torch.empty_like(job.work))
-        _score(name, denoised, case)
-        job.fuse(denoised, denoised)
-        _score(name + FUSED, denoised, case)
+        shares = torch.empty_like(denoised)
+        fused, mean_share = job.fuse(denoised, torch.empty_like(denoised), shares)
+        ways = {"": (denoised, None), f"{FUSED}, {mean_share:.0%} put back": (fused, shares)}
+        for way, (image, share) in ways.items():
+            if job.stabilizer is not None:
+                restore(image, job.stabilizer, job.slice_axis, share)
+            _score(name + way, image, case)
 
 
 def _run_model(case: Case, work: Path) -> None:
@@ -138,11 +152,12 @@ def _run_model(case: Case, work: Path) -> None:
 
 def _run_stages(case: Case, asked: DenoiseSettings, keep: Path) -> None:
     """All stages, trained on the case itself."""
-    plan = make_plan(case.volume, asked)
+    stack = as_stack(case.volume)
+    plan = make_plan(stack, asked)
     settings = resolve(asked, plan.preset_of)
     print(plan.summary, flush=True)
     device = torch.device("cpu")
-    job = ZeroShot(case.volume.image.as_tensor(), plan, settings, device, slice_axis=case.volume.slice_axis)
+    job = ZeroShot(stack.image.as_tensor(), plan, settings, device, slice_axis=stack.slice_axis)
     start = time.process_time()
     made = run_stages(Stages((job,), settings, device, keep))
     print(f"processor seconds of this call {time.process_time() - start:.0f}", flush=True)

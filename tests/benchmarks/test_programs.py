@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import ablation, speed
+from benchmarks import ablation, floor, speed
 from benchmarks.__main__ import main
 from benchmarks.quality import cost
 from benchmarks.quality.cases import phantom_case
@@ -86,3 +87,24 @@ def test_structure_in_what_was_removed_is_seen() -> None:
     assert flat["structure"] is not None and flat["structure"] > 0.5
     assert flat["lag1_excess"] is not None and flat["lag1_excess"] > 0.3
     assert residual_scores(case, case.volume.image.as_tensor()) == {"structure": None, "lag1_excess": None}
+
+
+def test_floor_counts_what_is_read_and_written() -> None:
+    image = torch.ones(4, 5)
+    with floor.MovedBytes() as moved:
+        double = image * 2
+        double.view(20).add_(1)
+    # read and written; read and written in place, the view for nothing
+    assert moved.total == 2 * 80 + 2 * 80
+
+
+def test_floor_shares_are_of_the_whole() -> None:
+    shares = floor.kinds_of({"aten::mkldnn_convolution": 6.0, "aten::addmm": 3.0, "aten::mul": 1.0})
+    assert shares["convolution"] == 0.6
+    assert shares["matrix product"] == 0.3
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_floor_prints_a_row_a_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert floor.main(["--networks", "stack", "--size", "32", "--patch", "16", "--repeats", "1"]) == 0
+    assert capsys.readouterr().out.count("| stack |") == 4

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_diffdenoise.errors import InputError
+from monai_diffdenoise.networks.blocks.sliding_mean import inner_mean, sliding_mean, widened
 
 __all__ = [
     "Attention",
@@ -74,23 +75,6 @@ def simple_gate(image: torch.Tensor) -> torch.Tensor:
     return first * second
 
 
-def _sliding_mean(image: torch.Tensor, axis: int, window: int) -> torch.Tensor:
-    """Mean over ``window`` pixels along an axis, kept inside the image: at a border the window stays, not shrinks."""
-    side = image.shape[axis]
-    # written without a branch on the size, so that an exported network takes any size
-    start = (torch.arange(side, device=image.device) - (window - 1) // 2).clamp(min=0)
-    stop = (start + window).clamp(max=side)
-    start = (stop - window).clamp(min=0)
-    # sums of 16-bit numbers would lose what the differences need
-    sums = image.cumsum(axis, dtype=torch.promote_types(image.dtype, torch.float32))
-    zero = torch.zeros_like(sums.narrow(axis, 0, 1))
-    sums = torch.cat([zero, sums], axis)
-    total = sums.index_select(axis, stop) - sums.index_select(axis, start)
-    shape = [1] * image.dim()
-    shape[axis] = -1
-    return (total / (stop - start).reshape(shape)).to(image.dtype)
-
-
 class ChannelAttention(nn.Module):
     """Each channel times a linear map of the channels' means: the simplified channel attention of NAFNet.
 
@@ -129,22 +113,39 @@ class ChannelAttention(nn.Module):
 
     def pool(self, image: torch.Tensor) -> torch.Tensor:
         """Means of the channels, (B, channels, *S) with 1 for each axis that is pooled as a whole."""
+        image = self._whole(image)
+        for index, window in enumerate(self.window):
+            if window > 0:
+                image = sliding_mean(image, index + 2, window)
+        return self._together(image)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        # nested, since TorchScript leaves out only what stands under this condition alone
+        if not torch.jit.is_scripting():  # noqa: SIM102
+            if not torch.jit.is_tracing() and not torch.compiler.is_exporting():
+                return image * self._weights(image)
+        return image * self.weigh(self.pool(image))
+
+    def _weights(self, image: torch.Tensor) -> torch.Tensor:
+        """The same as ``weigh(pool(image))``, made of the distinct means alone, for the size of this image."""
+        means = self._whole(image)
+        for index, window in enumerate(self.window):
+            if window > 0:
+                means = inner_mean(means, index + 2, window)
+        return widened(self.weigh(self._together(means)), list(image.shape[2:]), self.window)
+
+    def _whole(self, image: torch.Tensor) -> torch.Tensor:
         whole: list[int] = []
         for index, window in enumerate(self.window):
             if window == 0:
                 whole.append(index + 2)
-        if len(whole) > 0:
-            image = image.mean(whole, keepdim=True)
-        for index, window in enumerate(self.window):
-            if window > 0:
-                image = _sliding_mean(image, index + 2, window)
-        if self.shared > 1:
-            grouped = image.unflatten(0, (-1, self.shared))
-            image = grouped.mean(1, keepdim=True).expand_as(grouped).flatten(0, 1)
-        return image
+        return image.mean(whole, keepdim=True) if len(whole) > 0 else image
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return image * self.weigh(self.pool(image))
+    def _together(self, means: torch.Tensor) -> torch.Tensor:
+        if self.shared > 1:
+            grouped = means.unflatten(0, (-1, self.shared))
+            means = grouped.mean(1, keepdim=True).expand_as(grouped).flatten(0, 1)
+        return means
 
 
 class NAFBlock(nn.Module):
