@@ -74,7 +74,8 @@ class VolumeSliceInferer(Inferer):
         """Denoise a batch of volumes.
 
         Args:
-            inputs: (B, C, X, Y, Z) in any units. The channels (time points) are denoised one by one.
+            inputs: (B, C, X, Y, Z) in any units. The channels (time points) are denoised one by one; of a pairing with
+                companions the first alone.
             network: 2D denoiser in normalised units.
             args: ignored; MONAI's engines may pass them.
             scalings: one for each channel, the same for the whole batch; measured on each channel when None.
@@ -84,7 +85,7 @@ class VolumeSliceInferer(Inferer):
             the same shape, units, type and, for a MetaTensor, metadata, on the inputs' device.
         """
         residual = torch.stack([self.residual(volume, network, scalings) for volume in inputs])
-        result = inputs + residual.to(inputs.device, inputs.dtype)
+        result = inputs[:, : residual.shape[1]] + residual.to(inputs.device, inputs.dtype)
         return result.copy_meta_from(inputs) if isinstance(result, MetaTensor) else result
 
     def residual(
@@ -101,7 +102,8 @@ class VolumeSliceInferer(Inferer):
             scalings: one for each channel; measured on each channel when None.
         """
         plain = volume.as_subclass(torch.Tensor)
-        residual = torch.empty_like(plain, dtype=plain.dtype if plain.is_floating_point() else torch.float32)
+        dtype = plain.dtype if plain.is_floating_point() else torch.float32
+        residual = torch.empty_like(plain[: self._count(plain)], dtype=dtype)
         for channel, index, change in self._parts(plain, network, scalings):
             self.pairing.stack(residual[channel])[index] = change
         return residual
@@ -119,13 +121,14 @@ class VolumeSliceInferer(Inferer):
             volume: in any units.
             network: 2D denoiser in normalised units.
             scalings: one for each channel; measured on each channel when None.
-            out: where the result goes, of the volume's shape; a new tensor when None.
+            out: where the result goes, of the volume's shape (one channel, if the others are companions); a new tensor
+                when None.
 
         Returns:
             ``out``, in the volume's units.
         """
         plain = volume.as_subclass(torch.Tensor)
-        result = torch.empty_like(plain) if out is None else out
+        result = torch.empty_like(plain[: self._count(plain)]) if out is None else out
         for channel, index, change in self._parts(plain, network, scalings):
             self.pairing.stack(result[channel])[index] = self.pairing.stack(plain[channel])[index] + change
         return result
@@ -134,9 +137,10 @@ class VolumeSliceInferer(Inferer):
         self, volume: torch.Tensor, network: Callable[..., torch.Tensor], scalings: list[AffineScaling] | None
     ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
         """Denoised minus noisy in parts: the channel, the slices, and (slices, 1, h, w) in the volume's units."""
-        scalings = scalings or [robust_scaling(channel) for channel in volume]
-        if len(scalings) != volume.shape[0]:
-            raise InputError(f"got {len(scalings)} scalings; expected one for each of {volume.shape[0]} channels")
+        count = self._count(volume)
+        scalings = scalings or [robust_scaling(channel) for channel in volume[:count]]
+        if len(scalings) != count:
+            raise InputError(f"got {len(scalings)} scalings; expected one for each of {count} channels")
         was_training = getattr(network, "training", False)
         if isinstance(network, torch.nn.Module):
             network.eval()
@@ -144,21 +148,26 @@ class VolumeSliceInferer(Inferer):
         try:
             for c, scaling in enumerate(scalings):
                 channel = slice(c, c + 1)
+                seen = volume if self.pairing.companions else volume[channel]
                 for start in range(0, depth, self.batch_size):
                     index = slice(start, min(start + self.batch_size, depth))
-                    change = scaling.invert_residual(self._change(volume[channel], network, scaling, index))
+                    change = scaling.invert_residual(self._change(seen, network, scaling, index))
                     yield channel, index, change.to(volume.device)
                     if self.progress is not None:
-                        self.progress(c * depth + index.stop, volume.shape[0] * depth)
+                        self.progress(c * depth + index.stop, count * depth)
         finally:
             if isinstance(network, torch.nn.Module):
                 network.train(was_training)
+
+    def _count(self, volume: torch.Tensor) -> int:
+        """Channels that are denoised."""
+        return 1 if self.pairing.companions else volume.shape[0]
 
     @torch.inference_mode()
     def _change(
         self, volume: torch.Tensor, network: Callable[..., torch.Tensor], scaling: AffineScaling, index: slice
     ) -> torch.Tensor:
-        """What the network changes in some slices of one channel (1, *S): (slices, 1, h, w), normalised."""
+        """What the network changes in some slices of a channel (1 + companions, *S): (slices, 1, h, w), normalised."""
         device = (
             next((p.device for p in network.parameters()), volume.device)
             if hasattr(network, "parameters")
@@ -171,7 +180,7 @@ class VolumeSliceInferer(Inferer):
 
         seen = self.pairing.inputs(volume, index.start, index.stop)
         # the slices themselves ride along as the last channel, since a slice-blind network does not see them
-        stack = scaling.apply(torch.cat([seen, self.pairing.stack(volume)[index]], dim=1)).to(device)
+        stack = scaling.apply(torch.cat([seen, self.pairing.stack(volume)[index][:, :1]], dim=1)).to(device)
         size = stack.shape[2:]
         roi = [min(self.tile, side) for side in size]
         tiled = any(side > part for side, part in zip(size, roi, strict=True))

@@ -34,16 +34,16 @@ def denoise_along(
     Args:
         inferer: its pairing slices along the first of ``axes``.
         axes: spatial axes, 0 to 2.
-        image: (C, X, Y, Z), in any units.
+        image: (C, X, Y, Z), in any units; its companions, if the pairing has some, behind the first channel.
         network: 2D denoiser in normalised units.
         scalings: one for each channel.
-        out: where the result goes, of the image's shape.
+        out: where the result goes, of the shape of what is denoised.
         slice_axis: axis along which the slices of image and result lie one behind the other in memory.
     """
     inferer.denoise(image, network, scalings, out)
     if len(axes) == 1:
         return out
-    one = allocate(image.shape, slice_axis, image.dtype)
+    one = allocate(out.shape, slice_axis, image.dtype)
     for other in axes[1:]:
         inferer.denoise(turned(image, axes[0], other), network, scalings, turned(one, axes[0], other))
         for index in runs(out, slice_axis):

@@ -40,19 +40,22 @@ class BlindPlan:
     warnings: tuple[str, ...]
 
 
-def plan_blind_spot(settings: DenoiseSettings, pairs: SlicePairs, advice: NoiseAdvice) -> BlindPlan:
+def plan_blind_spot(
+    settings: DenoiseSettings, pairs: SlicePairs, advice: NoiseAdvice, companions: int = 0
+) -> BlindPlan:
     """Choose for a volume.
 
     Args:
         settings: what the user asked for.
         pairs: what the neighboring slices are good for.
         advice: what the noise asks for.
+        companions: other time points that the network sees.
 
     Raises:
         InputError: more neighbors were asked for than there are.
     """
     context, near, warnings = _context(settings, pairs)
-    spot, why_spot = _spot(settings, advice, context)
+    spot, why_spot = _spot(settings, advice, context, companions)
     network, why = _network(settings, spot)
     # a square, since training turns patches by 90 degrees
     measured = max(advice.blind_spot)
@@ -70,11 +73,11 @@ def plan_blind_spot(settings: DenoiseSettings, pairs: SlicePairs, advice: NoiseA
     return BlindPlan(network, None if spot is None else (spot, spot), stride, context, tuple(reasons), warnings)
 
 
-def _spot(settings: DenoiseSettings, advice: NoiseAdvice, context: int) -> tuple[int | None, str]:
+def _spot(settings: DenoiseSettings, advice: NoiseAdvice, context: int, companions: int) -> tuple[int | None, str]:
     """Side of the blind square, None for the whole slice, and why."""
     side = max(advice.blind_spot)
     if settings.blind_spot == 0:
-        if not context:
+        if not context and not companions:
             raise InputError(
                 "got blind-spot = 0, which leaves the neighboring slices only, and none to see: set it to 1"
             )
@@ -84,6 +87,9 @@ def _spot(settings: DenoiseSettings, advice: NoiseAdvice, context: int) -> tuple
     if settings.network == "puca":
         return 1, "blind to one pixel: PUCA is"
     why = advice.reasons["blind_spot_network"].rpartition(": ")[2]
+    # other time points tell what the square hides, and what it leaves tells in what this one differs from them
+    if companions:
+        return side, f"blind to {side} x {side} pixels: {why}"
     if side > 1 and context and settings.network != "lg-bpn" and advice.correlation < _WEAK:
         return 1, f"blind to one pixel: {advice.correlation:.2f} is little, and a slice tells more of itself"
     if side > 1 and context and settings.network != "lg-bpn":

@@ -63,6 +63,10 @@ def choose_method(
     same, change = (False, "") if noise is None else repeats_one_image(volume, noise.sigma)
     if same:
         return Choice("ns-n2n", "repeat", f"method ns-n2n on repeats: {change}")
+    if change and settings.companions != 0:
+        return Choice(
+            "bsn", "blind", "method bsn: other time points show the same anatomy, and their noise is independent"
+        )
     seen = f"; {change}" if change else ""
     if pairs.close:
         why = pairs.message or f"there are only {slices} slices"

@@ -49,7 +49,7 @@ class PosteriorFusiond(MapTransform):
         result = dict(data)
         if not self.enabled:
             return result
-        settings = DenoiseSettings(axis=2, stabilize="off")
+        settings = DenoiseSettings(axis=2, stabilize="off", companions=0)
         volume = volume_from_array(data[self.noisy_key], slice_axis=2)
         try:
             plan = make_plan(volume, settings)

@@ -37,7 +37,9 @@ def plan_for_model(volume: Volume, settings: DenoiseSettings, model: Model) -> P
     kind = model.info.get("stabilizer")
     stabilize: Literal["on", "off"] = "on" if kind else "off"
     context = getattr(model.pairing, "context", 0)
-    plan = make_plan(volume, replace(settings, **_asked(volume, settings, model, context), stabilize=stabilize))
+    plan = make_plan(
+        volume, replace(settings, **_asked(volume, settings, model, context), stabilize=stabilize, companions=0)
+    )
     found = None if plan.stabilizer is None else plan.stabilizer["kind"]
     if found != kind:
         raise InputError(

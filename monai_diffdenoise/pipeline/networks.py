@@ -38,12 +38,16 @@ def network_arguments(plan: Plan, settings: DenoiseSettings, pairing: Pairing) -
         "in_channels": 1,
         "out_channels": 1,
         "channels": channels,
-        "context_channels": plan.context,
+        "context_channels": plan.context + plan.companions,
     }
     if plan.network == "puca":
         return shape
     if plan.network == "lg-bpn":
         return {**shape, "blind_spot": plan.blind_spot, "blind_shape": "square"}
+    if plan.companions:
+        # other time points may look different: the nearest slices are the better first guess
+        first = max(plan.context // 2 - 1, 0)
+        shape["base_channels"] = [first, first + 1] if plan.context else list(range(plan.companions))
     return {**shape, "blind_spot": plan.blind_spot}
 
 

@@ -13,6 +13,7 @@ from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.pipeline.blind_plan import plan_blind_spot
 from monai_diffdenoise.pipeline.choose_method import choose_method
 from monai_diffdenoise.pipeline.choose_stabilizer import choose_stabilizer
+from monai_diffdenoise.pipeline.companions import count_companions
 from monai_diffdenoise.pipeline.damage import refuse_outliers
 from monai_diffdenoise.pipeline.further_axes import further_axes
 from monai_diffdenoise.pipeline.noise_advice import NoiseAdvice, advise, measure_volume
@@ -46,6 +47,7 @@ class Plan:
         advice: what the noise asks of a denoiser; None where it could not be measured.
         network: "residual", "stack", "puca" or "lg-bpn".
         context: neighboring slices that a blind-spot network sees whole.
+        companions: other time points of the series that it sees whole.
         blind_spot: height and width in pixels of what a blind-spot network does not see; None for the whole slice.
         others: further axes along which the network learns and denoises.
         stride: of the network's pixel shuffle; 1 for none.
@@ -78,11 +80,12 @@ class Plan:
     matched: bool = True
     local_noise: bool = False
     noise_gain: float = 0.0
+    companions: int = 0
 
     def make_pairing(self) -> Pairing:
         """The transform that makes the pairs."""
         if self.pairing == "blind":
-            return BlindSpotPair(self.axis, self.distance, self.context)
+            return BlindSpotPair(self.axis, self.distance, self.context, self.companions)
         kinds: dict[str, type[NeighborSlicePair | SliceBlindPair | RepeatPair]] = {
             "neighbor": NeighborSlicePair,
             "slice-blind": SliceBlindPair,
@@ -110,8 +113,10 @@ class Plan:
         seen = f"with {self.context} neighbors along {axes}, distance {self.distance}"
         if self.network == "nafnet":
             return f"{self.method}, network nafnet, {seen if self.context else 'slice by slice'}"
+        seen = seen if self.context else "slice by slice"
+        seen += f", and {self.companions} other time points" if self.companions else ""
         spot = "its slice" if self.blind_spot is None else f"{self.blind_spot[0]} x {self.blind_spot[1]} pixels"
-        return f"{self.method}, network {self.network}, blind to {spot}, {seen if self.context else 'slice by slice'}"
+        return f"{self.method}, network {self.network}, blind to {spot}, {seen}"
 
 
 def make_plan(volume: Volume, settings: DenoiseSettings, noise: NoiseMeasurement | None = None) -> Plan:
@@ -191,10 +196,12 @@ def _with_noise(
 def _blind(
     volume: Volume, settings: DenoiseSettings, pairs: SlicePairs, noise: NoiseMeasurement, advice: NoiseAdvice
 ) -> Plan:
-    chosen = plan_blind_spot(settings, pairs, advice)
+    companions, why_companions = count_companions(volume, settings, noise.sigma)
+    chosen = plan_blind_spot(settings, pairs, advice, companions)
     fits = chosen.context > 0 and chosen.blind_spot == (1, 1) and noise.spectrum.white
     others, why = further_axes(volume, settings, pairs, fits)
-    reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons, *((why,) if why else ()))
+    further = (reason for reason in (why_companions, why) if reason)
+    reasons = (*((pairs.reason,) if chosen.context else ()), *chosen.reasons, *further)
     return Plan(
         "bsn",
         "blind",
@@ -209,4 +216,5 @@ def _blind(
         others=others,
         stride=chosen.stride,
         matched=pairs.close,
+        companions=companions,
     )

@@ -80,6 +80,10 @@ class DenoiseSettings:
         int | None,
         _help("Neighboring slices that bsn sees beside its own: 0, 2 or 4. None: 4, or fewer where they do not help."),
     ] = None
+    companions: Annotated[
+        int | None,
+        _help("Other time points of a 4D series that bsn sees, too. None: 6, but none where they repeat one image."),
+    ] = None
     blind_spot: Annotated[
         int | None,
         _help(
@@ -227,7 +231,7 @@ class DenoiseSettings:
             "iterations": 1, "channels": 4, "levels": 1, "batch_size": 1, "patch_size": 8, "distance": 1,
             "validate_every": 1, "validation_pairs": 1, "patience": 0, "training_volumes": 1, "tile": 16,
             "inference_batch": 1, "num_workers": 0, "memory": 0, "seed": 0, "lambda_rc": 0, "lambda_ic": 0,
-            "weight_decay": 0, "stride": 1, "inference_stride": 1, "refine": 0, "recorruptions": 1,
+            "weight_decay": 0, "stride": 1, "inference_stride": 1, "companions": 0, "refine": 0, "recorruptions": 1,
             "condition_noise": 0, "diffusion_iterations": 1, "diffusion_channels": 8, "sampling_steps": 1,
             "symmetric_pairs": 1, "student_iterations": 1, "student_channels": 2,
         }  # fmt: skip

@@ -47,6 +47,9 @@ def plan_together(volumes: Sequence[Volume], settings: DenoiseSettings) -> list[
         raise InputError(
             f"got single images (volume {flat} of {len(volumes)}) among volumes; expected one kind: fit them apart"
         )
+    if settings.companions:
+        raise InputError("got companions for a training on many volumes, which takes none: set them to 0")
+    settings = replace(settings, companions=0)
     plans = _plans(volumes, settings)
     careful = _careful(plans)
     if careful:

@@ -71,7 +71,7 @@ def prepare_volumes(
 
 def _prepare(volume: Volume, settings: DenoiseSettings) -> list[dict[str, torch.Tensor]]:
     volume = as_stack(volume)
-    plan = make_plan(volume, settings)
+    plan = make_plan(volume, replace(settings, companions=0))
     for warning in plan.warnings:
         logging.getLogger(__name__).warning("%s", warning)
     job = ZeroShot(

@@ -27,6 +27,7 @@ from monai_diffdenoise.inferers import (
 from monai_diffdenoise.losses import NeighborSliceLoss, WeightedLoss
 from monai_diffdenoise.pipeline.all_axes import denoise_along, turned
 from monai_diffdenoise.pipeline.channel_noise import ChannelNoise
+from monai_diffdenoise.pipeline.companions import Companions
 from monai_diffdenoise.pipeline.fuse_channel import fuse_channel
 from monai_diffdenoise.pipeline.networks import make_network
 from monai_diffdenoise.pipeline.noise_gain import noise_gain
@@ -86,6 +87,7 @@ class ZeroShot:
         self.work = image if self.stabilizer is None else stabilized(image, self.stabilizer, slice_axis)
         self.scalings: list[AffineScaling] = [robust_scaling(channel) for channel in self.work]
         self.noise = ChannelNoise(self.work, plan, self.scalings, slice_axis, settings.tau, self._report)
+        self.companions = Companions(self.work, self.scalings, plan.companions, slice_axis)
         self.scores: dict[str, Any] = {}
 
     def fingerprint(self) -> str:
@@ -93,7 +95,7 @@ class ZeroShot:
         digest = hashlib.sha256(self.settings.to_json(without=_UNTRAINED).encode())
         plan = self.plan
         chosen = (plan.method, plan.pairing, plan.axis, plan.distance, plan.network, plan.context, plan.blind_spot)
-        digest.update(repr((*chosen, plan.axes, plan.stride, plan.stabilizer)).encode())
+        digest.update(repr((*chosen, plan.axes, plan.stride, plan.stabilizer, plan.companions)).encode())
         digest.update(array_digest(self.image, self.slice_axis).encode())
         return digest.hexdigest()
 
@@ -142,9 +144,18 @@ class ZeroShot:
 
     def infer(self, how: nn.Module | Denoiser, out: torch.Tensor) -> torch.Tensor:
         """Denoise every slice of ``work`` into ``out``, (C, X, Y, Z)."""
-        return self.denoise(
-            how, self.work, self.scalings, out, lambda done, total: self._report("denoising", done, total)
-        )
+        if not self.plan.companions or not isinstance(how, nn.Module):
+            return self.denoise(
+                how, self.work, self.scalings, out, lambda done, total: self._report("denoising", done, total)
+            )
+        count = self.work.shape[0]
+        for c in range(count):
+
+            def progress(done: int, total: int, before: int = c) -> None:
+                self._report("denoising", before * total + done, count * total)
+
+            self.denoise(how, self.companions.stack(c), self.scalings[c : c + 1], out[c : c + 1], progress)
+        return out
 
     def denoise(
         self,
@@ -158,8 +169,8 @@ class ZeroShot:
 
         Args:
             how: a network of the plan, run over the slices along the plan's axes; or anything else that denoises.
-            image: (C, X, Y, Z).
-            scalings: to normalised units, one for each channel.
+            image: (C, X, Y, Z); with companions one channel, and they behind it.
+            scalings: to normalised units, one for each channel that is denoised.
             out: where the result goes.
             progress: called with (slices done, slices in all).
         """
@@ -206,9 +217,11 @@ class ZeroShot:
         fuse = self.settings.fusion if fuse is None else fuse
         local = fuse and self.noise.local
         weight = self.noise.weight(channel)[part][0] if local else None
+        seen = self.companions.around(channel, part) if self.plan.companions and isinstance(how, nn.Module) else None
 
         def denoise(noisy: torch.Tensor) -> torch.Tensor:
-            denoised = self.denoise(how, noisy, [unit], torch.empty_like(noisy))
+            image = noisy if seen is None else torch.cat([noisy, seen])
+            denoised = self.denoise(how, image, [unit], torch.empty_like(noisy))
             if fuse:
                 images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
                 fuse_channel(self.plan, *images, units=self.scalings[channel])
@@ -243,7 +256,8 @@ class ZeroShot:
             return [{"image": self.channels(chosen), "scaling": self.scalings[0]}]
         volumes: list[dict[str, Any]] = []
         for step, c in enumerate(chosen):
-            volume: dict[str, Any] = {"image": self.work[c : c + 1], "scaling": self.scalings[c]}
+            image = self.companions.stack(c) if self.plan.companions else self.work[c : c + 1]
+            volume: dict[str, Any] = {"image": image, "scaling": self.scalings[c]}
             if self.plan.pairing == "neighbor":
                 volume["weight"] = self.noise.weight(c, (step, len(chosen)))
             volumes.append(volume)

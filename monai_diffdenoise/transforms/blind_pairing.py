@@ -17,23 +17,27 @@ class BlindSpotPair(Pairing):
 
     Only for networks that are blind by construction to the target's own place in the first channel. The context
     channels may be seen whole (2.5D): their noise is independent of the target's wherever the noise of the volume is
-    independent between slices.
+    independent between slices. The same goes for companions, other time points of a series, at slice i.
 
     Args:
         axis: spatial axis (0 to 2, or negative) along which the slices are stacked.
         distance: slices from one to the next of the context, 1 or more.
         context: neighbors beside slice i: 0, 2 (i-1, i+1) or 4 (i-2, i-1, i+1, i+2), times ``distance``; mirrored at
             the ends of the stack.
+        companions: channels of the volume behind the first, in its units: not denoised, only looked at.
     """
 
     # a copy of the border pixel beside it would show the network what it must not see
     padding = "constant"
 
-    def __init__(self, axis: int = -1, distance: int = 1, context: int = 0) -> None:
+    def __init__(self, axis: int = -1, distance: int = 1, context: int = 0, companions: int = 0) -> None:
         super().__init__(axis, distance)
-        if context not in (0, 2, 4):
-            raise InputError(f"got context={context}; expected 0, 2 or 4 neighboring slices")
-        self.context, self.in_channels = context, 1 + context
+        if context not in (0, 2, 4) or companions < 0:
+            raise InputError(
+                f"got context={context} and companions={companions}; expected 0, 2 or 4 neighboring slices, and "
+                "companions from 0"
+            )
+        self.context, self.companions, self.in_channels = context, companions, 1 + context + companions
         self._around = SliceBlindPair(axis, distance)
 
     def num_pairs(self, volume: torch.Tensor) -> int:
@@ -47,16 +51,18 @@ class BlindSpotPair(Pairing):
         return [index, *([near_before, near_after] if self.context == 2 else [before, near_before, near_after, after])]
 
     def inputs(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
-        slices = self.stack(volume)[:, 0]
-        return torch.stack([slices[self._chosen(slices.shape[0], index)] for index in range(start, stop)])
+        slices = self.stack(volume)
+        own = torch.stack([slices[self._chosen(slices.shape[0], index), 0] for index in range(start, stop)])
+        return torch.cat([own, slices[start:stop, 1:]], dim=1) if self.companions else own
 
     def __call__(  # type: ignore[override]
         self, volume: torch.Tensor, index: int, weight: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
-        if volume.shape[0] != 1:
+        if volume.shape[0] != 1 + self.companions:
             raise InputError(
-                f"got a volume of {volume.shape[0]} channels; blind-spot pairs are made of one channel at a time"
+                f"got a volume of {volume.shape[0]} channels; blind-spot pairs are made of one channel at a time, and "
+                f"{self.companions} companions"
             )
-        target = self.stack(volume)[index]
+        target = self.stack(volume)[index][:1]
         image = self.inputs(volume, index, index + 1)[0]
         return {"image": image, "target": target, "weight": self._weight(weight, index, target)}

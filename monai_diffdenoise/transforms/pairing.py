@@ -31,6 +31,8 @@ class Pairing(Transform, ABC):
     base_channels: tuple[int, ...] = (0,)
     #: channels of ``image`` for a volume of one channel
     in_channels: int = 1
+    #: further time points of a series, channels of the volume behind the first, that the network sees whole
+    companions: int = 0
     #: how patches of slices that are too small are padded, as ``torch.nn.functional.pad`` names it
     padding: str = "replicate"
 

@@ -14,7 +14,14 @@ from torch import nn
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.inferers import VolumeSliceInferer
 from monai_diffdenoise.networks import ResidualDenoiser
-from monai_diffdenoise.transforms import AffineScaling, NeighborSlicePair, RepeatPair, SliceBlindPair, robust_scaling
+from monai_diffdenoise.transforms import (
+    AffineScaling,
+    BlindSpotPair,
+    NeighborSlicePair,
+    RepeatPair,
+    SliceBlindPair,
+    robust_scaling,
+)
 
 AXES = [0, 1, 2]
 
@@ -200,6 +207,16 @@ def test_denoising_into_given_room_is_the_same(pairing: NeighborSlicePair, tile:
     assert torch.equal(room, image + inferer.residual(image, network))
     assert torch.equal(room, inferer.denoise(image, network))
     assert not torch.allclose(room, image, atol=1.0)
+
+
+def test_companions_are_seen_and_not_denoised() -> None:
+    volume = torch.rand(3, 6, 5, 4)
+    inferer = VolumeSliceInferer(BlindSpotPair(companions=2), batch_size=3)
+    result = inferer.denoise(volume, lambda image: image[:, 2:3], [AffineScaling(0.25, 2.0)])
+    assert result.shape == (1, 6, 5, 4)
+    assert torch.allclose(result, volume[2:], atol=1e-6)
+    assert torch.equal(inferer.denoise(volume, lambda image: image[:, :1]), volume[:1])
+    assert torch.allclose(inferer(volume[None], lambda image: image[:, 1:2])[0], volume[1:2], atol=1e-6)
 
 
 def test_whole_numbers_have_a_residual_with_digits() -> None:

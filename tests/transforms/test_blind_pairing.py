@@ -55,6 +55,25 @@ def test_random_pairs_keep_image_and_target_in_register() -> None:
         assert pair["image"].shape == (5, 8, 8) and torch.equal(pair["image"][:1], pair["target"])
 
 
+@pytest.mark.parametrize("context", [0, 2, 4])
+def test_companions_follow_at_the_same_slice(context: int) -> None:
+    pair = BlindSpotPair(axis=2, context=context, companions=2)
+    image = torch.cat([volume(9), volume(9) + 100, volume(9) + 200])
+    made = pair(image, 3)
+    assert pair.in_channels == 1 + context + 2
+    assert [int(channel.unique()) for channel in made["image"]][-2:] == [103, 203]
+    assert [int(channel.unique()) for channel in made["image"]][0] == 3
+    assert torch.equal(made["target"], volume(9)[..., 3])
+    assert torch.equal(pair.inputs(image, 2, 5)[1], made["image"])
+    with pytest.raises(InputError, match="2 companions"):
+        pair(volume(9), 3)
+
+
+def test_companions_are_counted_from_none() -> None:
+    with pytest.raises(InputError, match="companions from 0"):
+        BlindSpotPair(companions=-1)
+
+
 @pytest.mark.parametrize("context", [1, 3, -2])
 def test_wrong_context_is_named(context: int) -> None:
     with pytest.raises(InputError, match="expected 0, 2 or 4"):
