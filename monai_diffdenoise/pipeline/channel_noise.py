@@ -75,12 +75,16 @@ class ChannelNoise:
         volume = self.normalised(channel)
         shared = 0.0 if self.plan.measurement is None else self.plan.measurement.noise_correlation or 0.0
         simple = best_sigma(volume[0], self.plan.axis, self.plan.distance, shared)
-        if self.matched and not alone:
-            return simple  # a long series: the thorough look at each of its time points would take minutes
         try:
-            return run_sigma(measure_noise(volume, self.plan.axis, repeats=False, voxels=_VOXELS), simple)
+            noise = measure_noise(volume, self.plan.axis, repeats=False, voxels=_VOXELS)
         except InputError:
             return simple  # too small, or too even
+        found = run_sigma(noise, simple)
+        typical = self.image.shape[0] // 2
+        if noise.certain or channel == typical:
+            return found
+        # strong contrast, as of a volume without diffusion weighting, passes for noise; too low is the safe side
+        return min(found, self.sigma(typical) * self.scalings[typical].scale / self.scalings[channel].scale)
 
     def weight(self, channel: int, part: tuple[int, int] = (0, 1)) -> torch.Tensor:
         """Matched-region weight of a channel, (1, *S), boolean: the step ``part[0]`` of ``part[1]`` of the matching."""

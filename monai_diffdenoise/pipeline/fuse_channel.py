@@ -30,6 +30,7 @@ def fuse_channel(
     share_out: torch.Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
     units: AffineScaling | None = None,
+    brightest: float = math.inf,
 ) -> float:
     """Fuse one time point; see :func:`~monai_diffdenoise.inferers.fuse_volume` for the arguments.
 
@@ -47,6 +48,7 @@ def fuse_channel(
         share_out: where the share of what was put back goes.
         progress: called with (slices done, slices in all).
         units: from input units to those of ``noisy``, if they differ.
+        brightest: in input units, up to which the law was measured: beyond, noise is taken to grow no further.
 
     Returns:
         the mean share that was put back.
@@ -62,7 +64,7 @@ def fuse_channel(
         ceiling = variation["highest"] ** 2
     if weight is None and plan.stabilizer is None and plan.noise is not None:
         # an uncertain law is an upper bound; the run may know a lower one
-        variance_at = _law(plan.noise["family"], units, ((plan.sigma or 0.0) / plan.noise["sigma"]) ** 2)
+        variance_at = _law(plan.noise["family"], units, ((plan.sigma or 0.0) / plan.noise["sigma"]) ** 2, brightest)
     images = noisy, denoised, weight, sigma, scaling, plan.axis, plan.distance, out, progress, margin, share_out
     if plan.fusion == "bands" and plan.noise is not None:
         autocorrelation = torch.tensor(plan.noise["in_plane"]["autocorrelation"])
@@ -71,7 +73,7 @@ def fuse_channel(
 
 
 def _law(
-    family: dict[str, Any], units: AffineScaling | None, factor: float = 1.0
+    family: dict[str, Any], units: AffineScaling | None, factor: float = 1.0, brightest: float = math.inf
 ) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """Noise variance at a brightness, both in the units of the image; None where it is the same everywhere."""
     if family["name"] == "gaussian":
@@ -80,7 +82,7 @@ def _law(
 
     def variance(brightness: torch.Tensor) -> torch.Tensor:
         plain = brightness if units is None else units.invert(brightness)
-        found = factor * torch.from_numpy(law.variance(plain))
+        found = factor * torch.from_numpy(law.variance(plain.clamp(max=brightest)))
         return found if units is None else found / units.scale**2
 
     return variance

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,10 @@ class ZeroShot:
         self.work = image if self.stabilizer is None else stabilized(image, self.stabilizer, slice_axis)
         self.scalings: list[AffineScaling] = [robust_scaling(channel) for channel in self.work]
         self.noise = ChannelNoise(self.work, plan, self.scalings, slice_axis, settings.tau, self._report)
+        #: the law of the noise was measured up to here, on the middle time point; of a single image, on all of it
+        self.brightest = math.inf
+        if len(self.scalings) > 1:
+            self.brightest = float(self.scalings[len(self.scalings) // 2].invert(torch.ones(())))
         self.companions = Companions(self.work, self.scalings, plan.companions, slice_axis)
         self.scores: dict[str, Any] = {}
 
@@ -197,6 +202,7 @@ class ZeroShot:
                 out[c],
                 None if share_out is None else share_out[c],
                 progress=lambda done, total: drop_pages(),
+                brightest=self.brightest,
             )
             for c in range(denoised.shape[0])
         ]
@@ -224,7 +230,7 @@ class ZeroShot:
             denoised = self.denoise(how, image, [unit], torch.empty_like(noisy))
             if fuse:
                 images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
-                fuse_channel(self.plan, *images, units=self.scalings[channel])
+                fuse_channel(self.plan, *images, units=self.scalings[channel], brightest=self.brightest)
             return denoised
 
         return denoise
