@@ -72,20 +72,17 @@ def write_report(rows: list[dict[str, Any]], out: Path) -> str:
 def write_docs(rows: list[dict[str, Any]], docs: Path) -> None:
     """Write quality.md and the figures that it shows."""
     found = entries(rows)
-    budgets = sorted({f"{row['seconds']:g}" for row in rows})
     lines = [
         "# Quality beside other methods",
         "",
         "Made by these commands; do not edit.",
         "",
-        f"    python -m benchmarks quality --data DATA --out OUT --seconds {budgets[0] if budgets else 60}",
+        *_commands(rows),
         "    python -m benchmarks tables --out OUT --docs docs/benchmarks",
         "",
         *_about(rows),
         "",
     ]
-    if len(budgets) > 1:
-        lines += [f"Some cases were run with other seconds: {', '.join(budgets)}.", ""]
     lines += [_LEGEND, "", "## Where ours stand", "", standing(found)]
     titles = {"B_": "Clean volumes with known noise", "A_": "Real noise", "P_": "Phantoms"}
     for prefix, title in titles.items():
@@ -97,6 +94,16 @@ def write_docs(rows: list[dict[str, Any]], docs: Path) -> None:
     missing = not_run(rows)
     lines += ["## Not run", "", missing] if missing else []
     (docs / "quality.md").write_text("\n".join(lines).rstrip() + "\n")
+
+
+def _commands(rows: list[dict[str, Any]]) -> Iterable[str]:
+    """What made the rows: a line for each time of training."""
+    cases: dict[float, set[str]] = {}
+    for row in rows:
+        cases.setdefault(row["seconds"], set()).add(family(row["case"]))
+    for seconds in sorted(cases):
+        patterns = " ".join(f"'{name}_*'" for name in sorted(cases[seconds]))
+        yield f"    python -m benchmarks quality --data DATA --out OUT --cases {patterns} --seconds {seconds:g}"
 
 
 def _figures(rows: list[dict[str, Any]], out: Path) -> list[Path]:
