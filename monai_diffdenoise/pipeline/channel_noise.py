@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -57,6 +58,12 @@ class ChannelNoise:
     def local(self) -> bool:
         """Whether they are asked to; else its level follows the signal by the measured law."""
         return self.matched and self.plan.local_noise
+
+    @property
+    def brightest(self) -> float:
+        """Up to where its law was measured, in input units: on the middle time point; of a single image, on all."""
+        middle = self.scalings[len(self.scalings) // 2]
+        return float(middle.invert(torch.ones(()))) if len(self.scalings) > 1 else math.inf
 
     def normalised(self, channel: int) -> torch.Tensor:
         """A normalised copy of a channel (1, *S); let go of it soon."""

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import torch
 
 from monai_diffdenoise.data.storage import allocate, runs
@@ -92,6 +95,14 @@ class Companions:
                 result[place : place + 1][index] = values
         return result
 
+    def each(
+        self, progress: Callable[[int, int], None]
+    ) -> Iterator[tuple[int, torch.Tensor, Callable[[int, int], None]]]:
+        """Every channel, its stack, and a progress that is a part of a common one."""
+        count = self.image.shape[0]
+        for channel in range(count):
+            yield channel, self.stack(channel), partial(_part, progress, channel, count)
+
     def _sample(self) -> torch.Tensor:
         """Some voxels of each time point, (C, N), less than one image of them all."""
         index: list[slice] = [slice(None)]
@@ -99,3 +110,7 @@ class Companions:
             most = _SLICES if axis == self.slice_axis % 3 else _SIDE
             index.append(slice(None, None, -(-side // most)))
         return self.image[tuple(index)].flatten(1).double()
+
+
+def _part(progress: Callable[[int, int], None], number: int, count: int, done: int, total: int) -> None:
+    progress(number * total + done, count * total)

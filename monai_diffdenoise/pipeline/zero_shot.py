@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,10 +87,6 @@ class ZeroShot:
         self.work = image if self.stabilizer is None else stabilized(image, self.stabilizer, slice_axis)
         self.scalings: list[AffineScaling] = [robust_scaling(channel) for channel in self.work]
         self.noise = ChannelNoise(self.work, plan, self.scalings, slice_axis, settings.tau, self._report)
-        #: the law of the noise was measured up to here, on the middle time point; of a single image, on all of it
-        self.brightest = math.inf
-        if len(self.scalings) > 1:
-            self.brightest = float(self.scalings[len(self.scalings) // 2].invert(torch.ones(())))
         self.companions = Companions(self.work, self.scalings, plan.companions, slice_axis)
         self.scores: dict[str, Any] = {}
 
@@ -153,13 +148,8 @@ class ZeroShot:
             return self.denoise(
                 how, self.work, self.scalings, out, lambda done, total: self._report("denoising", done, total)
             )
-        count = self.work.shape[0]
-        for c in range(count):
-
-            def progress(done: int, total: int, before: int = c) -> None:
-                self._report("denoising", before * total + done, count * total)
-
-            self.denoise(how, self.companions.stack(c), self.scalings[c : c + 1], out[c : c + 1], progress)
+        for c, stack, progress in self.companions.each(lambda done, total: self._report("denoising", done, total)):
+            self.denoise(how, stack, self.scalings[c : c + 1], out[c : c + 1], progress)
         return out
 
     def denoise(
@@ -202,7 +192,7 @@ class ZeroShot:
                 out[c],
                 None if share_out is None else share_out[c],
                 progress=lambda done, total: drop_pages(),
-                brightest=self.brightest,
+                brightest=self.noise.brightest,
             )
             for c in range(denoised.shape[0])
         ]
@@ -230,7 +220,7 @@ class ZeroShot:
             denoised = self.denoise(how, image, [unit], torch.empty_like(noisy))
             if fuse:
                 images = noisy[0], denoised[0], weight, self.noise.sigma(channel), unit, denoised[0]
-                fuse_channel(self.plan, *images, units=self.scalings[channel], brightest=self.brightest)
+                fuse_channel(self.plan, *images, units=self.scalings[channel], brightest=self.noise.brightest)
             return denoised
 
         return denoise

@@ -44,12 +44,23 @@ class Noise:
     ],
 )
 def test_auto(pairs, repeats, method, pairing, monkeypatch) -> None:
-    monkeypatch.setattr(module, "repeats_one_image", lambda volume, sigma: (repeats, "measured"))
+    monkeypatch.setattr(module, "repeats_one_image", lambda volume, sigma: (repeats, "measured" if repeats else ""))
     choice = choose_method(VOLUME, DenoiseSettings(), pairs, Noise())
     assert (choice.method, choice.pairing) == (method, pairing)
     assert method in choice.reason
     if not pairs.close and not repeats:
         assert pairs.message in choice.reason
+
+
+@pytest.mark.parametrize("pairs", [SHARED, FEW, TWO, FAR, ONE])
+def test_time_points_that_differ_are_shown_to_each_other(pairs, monkeypatch) -> None:
+    monkeypatch.setattr(module, "repeats_one_image", lambda volume, sigma: (False, "measured"))
+    choice = choose_method(VOLUME, DenoiseSettings(), pairs, Noise())
+    assert (choice.method, choice.pairing) == ("bsn", "blind")
+    assert "other time points" in choice.reason
+    alone = choose_method(VOLUME, DenoiseSettings(companions=0), pairs, Noise())
+    assert alone.pairing == ("neighbor" if pairs.close else "blind")
+    assert alone.reason.endswith("measured")
 
 
 @pytest.mark.parametrize(
