@@ -19,6 +19,7 @@ from monai_diffdenoise.transforms.scaling import AffineScaling
 __all__ = ["Companions", "count_companions"]
 
 _MOST = 6
+_DRAWN = "what differs by less than the noise is drawn together (companions 0 keeps time points apart)"
 # Slices, and pixels of each along both axes, by which time points are compared.
 _SLICES, _SIDE = 16, 64
 
@@ -53,7 +54,7 @@ def count_companions(volume: Volume, settings: DenoiseSettings, sigma: float) ->
     if same or not change:
         return 0, f"no other time points as context: {change}" if change else ""
     count = min(others, _MOST)
-    return count, f"{count} other time points as context: {change}"
+    return count, f"{count} other time points as context: {change}; {_DRAWN}"
 
 
 class Companions:
