@@ -5,7 +5,7 @@
     python -m benchmarks floor [--threads 1] [--size 256] [--repeats 3] [--networks 'student*']
 
 Two floors stand beside the measured time. Arithmetic: operations of convolutions and matrix products, by torch's own
-counter, over the rate of a large matrix product on this machine, which no program beats. Memory: bytes that all
+counter, over the rate of a large matrix product on this machine, about the most that it does. Memory: bytes that all
 operators read and write, over the rate of copying large tensors; what stays in the cache is faster, so this one can be
 beaten. Times are the least of some repeats. The profile is torch's own, by kinds of operators.
 """
