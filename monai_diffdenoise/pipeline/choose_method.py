@@ -52,7 +52,8 @@ def choose_method(
         return Choice("ns-n2n", pairing)
     if settings.pairing != "auto":
         return Choice("ns-n2n", pairing, f"method ns-n2n: pairing {pairing} was asked for")
-    if settings.network != "auto" or settings.blind_spot is not None or settings.context is not None:
+    asked = settings.blind_spot is not None or settings.context is not None or bool(settings.companions)
+    if settings.network != "auto" or asked:
         return Choice("bsn", "blind", "method bsn: something of a blind-spot network was asked for")
     if noise is None and pairs.close:
         return Choice("ns-n2n", "neighbor", "method ns-n2n: slices can be compared, all else could not be measured")

@@ -73,6 +73,7 @@ def test_time_points_that_differ_are_shown_to_each_other(pairs, monkeypatch) -> 
         ({"network": "puca"}, "bsn", "blind"),
         ({"context": 0}, "bsn", "blind"),
         ({"blind_spot": 3}, "bsn", "blind"),
+        ({"companions": 1}, "bsn", "blind"),
     ],
     ids=str,
 )
