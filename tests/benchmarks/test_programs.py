@@ -105,6 +105,7 @@ def test_floor_shares_are_of_the_whole() -> None:
     assert sum(shares.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_floor_prints_a_row_a_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert floor.main(["--networks", "stack", "--size", "32", "--patch", "16", "--repeats", "1"]) == 0
     assert capsys.readouterr().out.count("| stack |") == 4
