@@ -74,6 +74,14 @@ CASES: dict[str, Callable[..., Case]] = {
 }
 """Name to a function of (folder of the data, seed). Real noise is the same for every seed."""
 
+_ICBM_SLICE = {**ICBM_CROP, "crop": (slice(10, 180), slice(20, 220), slice(90, 91))}
+
+CASES |= {
+    f"B_icbm152_slice_{kind}_{level}": partial(known_case, kind=kind, strength=level, **_ICBM_SLICE)
+    for kind in _KINDS
+    for level in (0.05, 0.1)
+}
+
 CASES |= {name: case for name, case in _FIRST.items() if name.startswith("A_")}
 CASES |= {
     f"A_ct_ldct_3mm_s{number}": partial(

@@ -17,6 +17,8 @@ __all__ = ["Choice", "choose_method"]
 # Slices that a blind-spot network must have to learn from. With ten it came out ahead in docs/measurements.md; on five
 # frames of an OCT and eight slices of a CT head phantom pairs of slices did, by 1.4 dB and by all that was gained.
 _FEWEST = 10
+# Voxels that the later stages of diffdenoise denoise in the time of their training: five passes of the first network.
+_MOST = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Choice:
     """A method, its pairs, and why.
 
     Args:
-        method: "ns-n2n", "bsn" or, only if asked for, "diffdenoise".
+        method: "ns-n2n", "bsn" or "diffdenoise".
         pairing: "neighbor", "slice-blind", "repeat" or "blind".
         reason: one sentence; empty where the user named the method.
     """
@@ -72,4 +74,12 @@ def choose_method(
     if pairs.close:
         why = pairs.message or f"there are only {slices} slices"
         return Choice("ns-n2n", "neighbor", f"method ns-n2n: {why}{seen}")
-    return Choice("bsn", "blind", f"method bsn, slice by slice: {pairs.message}{seen}")
+    # what no neighbor tells of a pixel, the stages after the blind-spot network take from the pixel itself
+    method = "diffdenoise" if _has_time_for_stages(volume, settings) else "bsn"
+    return Choice(method, "blind", f"method {method}, slice by slice: {pairs.message}{seen}")
+
+
+def _has_time_for_stages(volume: Volume, settings: DenoiseSettings) -> bool:
+    # whoever sets the steps of a training means one training
+    open_ended = settings.preset != "fast" and settings.iterations is None
+    return open_ended and settings.target == "recorrupted" and volume.image.numel() <= _MOST

@@ -140,6 +140,8 @@ class _Run:
         require_room([4 * voxels, 4 * voxels // volume.image.shape[0], voxels])
         self.timings: dict[str, float] = {}
         self.plan = self._timed("analysis", lambda: self._make_plan(settings))
+        if model is None and self.plan.method == "diffdenoise":
+            settings = replace(settings, method="diffdenoise")
         self.settings = resolve(settings, self.plan.preset_of)
         if self.plan.stabilizer is not None:
             # the stabilized copy, and how much was put back at each voxel

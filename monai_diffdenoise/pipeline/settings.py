@@ -54,7 +54,7 @@ class DenoiseSettings:
         _help(
             "Method: ns-n2n learns from pairs of neighboring slices or of repeats; bsn is a network that is blind to "
             "the pixel it estimates, and also works on single images; diffdenoise adds conditional diffusion and a "
-            "student to bsn, and returns what scores best. auto chooses ns-n2n or bsn by measurement and says why."
+            "student to bsn, and returns what scores best. auto chooses by measurement and says why."
         ),
     ] = "auto"
     preset: Annotated[

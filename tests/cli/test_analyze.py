@@ -54,7 +54,7 @@ def test_a_single_image_has_a_plan_of_its_own(tmp_path, capsys):
     write_volume(volume_from_array(plane, slice_axis=2), path)
     assert main(["analyze", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert "plan: bsn" in shown and "slice by slice" in shown and "got 1 slice" in shown
+    assert "plan: diffdenoise" in shown and "slice by slice" in shown and "got 1 slice" in shown
     assert "flat places of single images" in shown
 
 

@@ -14,7 +14,7 @@ from monai_diffdenoise.data import volume_from_array
 from monai_diffdenoise.data.phantom import add_noise, make_phantom
 from monai_diffdenoise.errors import InputError
 from monai_diffdenoise.metrics import psnr
-from monai_diffdenoise.pipeline import DenoiseSettings, make_plan
+from monai_diffdenoise.pipeline import DenoiseSettings, choose_method, make_plan
 
 TINY = {"iterations": 4, "channels": 4, "levels": 2, "patch_size": 16, "batch_size": 2, "validate_every": 2}
 
@@ -59,10 +59,20 @@ def test_noise_is_removed(shape: tuple[int, ...]) -> None:
 def test_auto_falls_back_to_single_slices_and_says_why(image: torch.Tensor, why: str) -> None:
     noisy = image + 0.05 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     plan = make_plan(volume_from_array(noisy), DenoiseSettings())
-    assert (plan.method, plan.pairing, plan.context) == ("bsn", "blind", 0)
-    assert why in plan.reasons[0] and "bsn" in plan.reasons[0]
+    assert (plan.method, plan.pairing, plan.context) == ("diffdenoise", "blind", 0)
+    assert why in plan.reasons[0] and "diffdenoise" in plan.reasons[0]
     assert "slice by slice" in plan.summary
+    assert make_plan(volume_from_array(noisy), DenoiseSettings(preset="fast")).method == "bsn"
     assert denoise(noisy if image.dim() == 4 else volume_from_array(noisy), **TINY).image.shape == noisy.shape
+
+
+def test_auto_runs_all_stages_on_a_single_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    # not by the rule: so few steps ask for one training
+    monkeypatch.setattr(choose_method, "_has_time_for_stages", lambda volume, settings: True)
+    image = add_noise(make_phantom((48, 48, 1), seed=0), "gaussian", 0.1, seed=1)[None]
+    report = denoise(volume_from_array(image), diffusion_iterations=2, student_iterations=2, **TINY).report
+    assert report["plan"]["method"] == report["settings"]["method"] == "diffdenoise"
+    assert {"bsn", "mean", "student"} <= set(report["scores"]["choice"]["gains"])
 
 
 def noisy_phantom(kind: str = "gaussian", slices: int = 16) -> torch.Tensor:

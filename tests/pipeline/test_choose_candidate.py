@@ -50,6 +50,11 @@ def judged(monkeypatch: pytest.MonkeyPatch, gains: dict[str, dict[str, float] | 
         ({"a + fusion": {"slices": 0.8}, "a": {"sure": 0.9}}, "a + fusion"),
         ({"a + fusion": None, "a": {"sure": 0.9}}, "a + fusion"),
         ({"a": {"sure": 0.9}}, "a"),
+        # less than no error: not believed beyond what a sigma that is a little off makes of it
+        ({"a": {"sure": 0.9}, "b": {"sure": 1.04}}, "b"),
+        ({"a": {"sure": 0.9}, "b": {"sure": 1.06}}, "a"),
+        ({"a": {"sure": 0.9}, "b": {"sure": 1.06}, "c": {"sure": 0.95}}, "c"),
+        ({"a": {"sure": 1.1}, "b": {"sure": 1.2}}, "a"),
     ],
 )
 def test_the_least_error_is_returned(
@@ -68,6 +73,12 @@ def test_what_is_within_a_tie_is_not_called_the_least(monkeypatch: pytest.Monkey
     assert choose_candidate(job(), {"a": "a", "b": "b"}).reason.startswith(
         "a: an error within 1 % of the least by sure"
     )
+
+
+def test_what_is_not_believed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged(monkeypatch, {"a": {"sure": 0.9}, "b": {"sure": 1.1}})
+    told = choose_candidate(job(), {"a": "a", "b": "b"}).reason
+    assert told.startswith("a: the least possible error by sure") and "b -0.1" in told
 
 
 @pytest.mark.parametrize(("fusion", "names"), [(True, {"a", "a + fusion"}), (False, {"a"})])

@@ -38,9 +38,9 @@ class Noise:
         (FEW, False, "ns-n2n", "neighbor"),
         (FEW, True, "ns-n2n", "repeat"),
         (TWO, False, "ns-n2n", "neighbor"),
-        (FAR, False, "bsn", "blind"),
+        (FAR, False, "diffdenoise", "blind"),
         (FAR, True, "ns-n2n", "repeat"),
-        (ONE, False, "bsn", "blind"),
+        (ONE, False, "diffdenoise", "blind"),
     ],
 )
 def test_auto(pairs, repeats, method, pairing, monkeypatch) -> None:
@@ -50,6 +50,25 @@ def test_auto(pairs, repeats, method, pairing, monkeypatch) -> None:
     assert method in choice.reason
     if not pairs.close and not repeats:
         assert pairs.message in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "most", "method"),
+    [
+        ({}, 1 << 22, "diffdenoise"),
+        ({}, 100, "bsn"),
+        ({"preset": "fast"}, 1 << 22, "bsn"),
+        ({"target": "same"}, 1 << 22, "bsn"),
+        ({"iterations": 9}, 1 << 22, "bsn"),
+    ],
+    ids=str,
+)
+def test_all_stages_where_they_take_minutes(changes, most, method, monkeypatch) -> None:
+    monkeypatch.setattr(module, "repeats_one_image", lambda volume, sigma: (False, ""))
+    monkeypatch.setattr(module, "_MOST", most)
+    choice = choose_method(VOLUME, DenoiseSettings(**changes), ONE, Noise())
+    assert choice.method == method
+    assert choice.reason.startswith(f"method {method}, slice by slice")
 
 
 @pytest.mark.parametrize("pairs", [SHARED, FEW, TWO, FAR, ONE])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -85,8 +86,8 @@ def test_report_is_json_and_complete(noisy: torch.Tensor) -> None:
 def test_fusion_is_left_out_where_it_does_harm(noisy: torch.Tensor, monkeypatch: pytest.MonkeyPatch, best: str) -> None:
     gains = {"ns-n2n": 0.0, "ns-n2n + fusion": 0.0} | {best: 1.0}
 
-    def evidence(job: object, how: object, fuse: bool | None = None) -> Verdict:
-        gain = gains["ns-n2n" + (" + fusion" if fuse else "")]
+    def evidence(job: Any, how: object, fuse: bool | None = None) -> Verdict:
+        gain = gains["ns-n2n" + (" + fusion" if fuse else "")] * job.noise.sigma(0) ** 2
         return Verdict("better", 0.01, (Evidence("sure", gain, gain, "better", ""),))
 
     monkeypatch.setattr("monai_diffdenoise.pipeline.choose_candidate.judge", evidence)

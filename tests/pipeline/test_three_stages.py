@@ -116,7 +116,9 @@ def test_the_best_of_the_candidates_is_returned(monkeypatch: pytest.MonkeyPatch)
         verdict = judge(job, how, fuse)
         assert verdict is not None
         if isinstance(how, Student) and not fuse:
-            parts = tuple(type(part)(part.name, 1.0, 1.0, "better", part.text) for part in verdict.evidence)
+            # all of the noise, so no error
+            gain = job.noise.sigma(0) ** 2
+            parts = tuple(type(part)(part.name, gain, gain, "better", part.text) for part in verdict.evidence)
             return type(verdict)("better", verdict.significance, parts)
         return verdict
 
