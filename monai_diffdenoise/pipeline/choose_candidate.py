@@ -70,9 +70,12 @@ def fused_first(job: ZeroShot, name: str, network: nn.Module) -> dict[str, nn.Mo
 def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:
     """Let each candidate denoise the same part, and take the one with the largest gain.
 
-    The gain is the mean of Stein's estimate and of that against neighboring slices, as far as there are both. All
-    candidates see the same noise and the same probe, so that their differences are far more certain than each gain. One
-    that seems to leave less than no error is not believed: its noise is not what was measured, or it was learned.
+    The gain is the mean of Stein's estimate and of that against neighboring slices, as far as there are both and each
+    can be right. Stein's takes the level of the noise for known and the same everywhere: where it is uncertain, or
+    varies, the slices tell alone. Where they give a candidate a larger gain than there is noise, it is the anatomy that
+    changes between them, and they do not count. All candidates see the same noise and the same probe, so that their
+    differences are far more certain than each gain. One that seems to leave less than no error is not believed: its
+    noise is not what was measured, or it was learned.
 
     Args:
         job: the run.
@@ -85,9 +88,16 @@ def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:
     first = next(iter(candidates))
     if not common:
         return Selection(first, verdicts[first], gains, f"{first}: nothing tells the candidates apart")
-    means = {name: sum(found[test] for test in common) / len(common) for name, found in gains.items()}
     noise = job.noise.sigma(job.image.shape[0] // 2) ** 2
-    believed = [name for name in means if 1 - means[name] / noise >= _IMPOSSIBLE] or [first]
+    # as much as there may be where it is strongest
+    most = (1 - _IMPOSSIBLE) * noise * _strongest(job) ** 2
+    if common == set(_GAINS):
+        if max(found["slices"] for found in gains.values()) > most:
+            common = {"sure"}
+        elif _level_is_vague(job):
+            common = {"slices"}
+    means = {name: sum(found[test] for test in common) / len(common) for name, found in gains.items()}
+    believed = [name for name in means if means[name] <= most] or [first]
     best = max(believed, key=lambda name: means[name])
     if means[best] - means[first] < _TIE * abs(noise - means[first]):
         best = first
@@ -96,6 +106,16 @@ def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:
     least = possible if means[best] == max(means[name] for name in believed) else "an error within 1 % of the least"
     reason = f"{best}: {least} by {' and '.join(sorted(common))}, as a share of the noise's variance ({told})"
     return Selection(best, verdicts[best], gains, reason)
+
+
+def _strongest(job: ZeroShot) -> float:
+    """Level of the noise where it is strongest, as a multiple of its usual one."""
+    variation = None if job.plan.noise is None else job.plan.noise["level_variation"]
+    return float(variation["highest"]) if variation is not None and variation["varies"] else 1.0
+
+
+def _level_is_vague(job: ZeroShot) -> bool:
+    return job.plan.noise is None or not job.plan.noise["certain"] or _strongest(job) > 1.0
 
 
 def _gains(verdict: Verdict) -> dict[str, float]:

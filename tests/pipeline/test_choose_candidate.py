@@ -15,10 +15,13 @@ from monai_diffdenoise.pipeline import choose_candidate as module
 from monai_diffdenoise.pipeline.choose_candidate import choose_candidate, fused_or_not
 
 
-def job(fusion: bool = True) -> Any:
+def job(fusion: bool = True, certain: bool = True, highest: float | None = None) -> Any:
     # noise of variance 1: a gain of 0.8 leaves an error of 0.2
     noise = SimpleNamespace(sigma=lambda channel: 1.0)
-    return SimpleNamespace(image=torch.zeros(1, 4, 4, 4), noise=noise, settings=SimpleNamespace(fusion=fusion))
+    variation = None if highest is None else {"varies": highest > 1, "highest": highest}
+    plan = SimpleNamespace(noise={"certain": certain, "level_variation": variation})
+    settings = SimpleNamespace(fusion=fusion)
+    return SimpleNamespace(image=torch.zeros(1, 4, 4, 4), noise=noise, settings=settings, plan=plan)
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, gains: dict[str, dict[str, float] | None]) -> None:
@@ -73,6 +76,42 @@ def test_what_is_within_a_tie_is_not_called_the_least(monkeypatch: pytest.Monkey
     assert choose_candidate(job(), {"a": "a", "b": "b"}).reason.startswith(
         "a: an error within 1 % of the least by sure"
     )
+
+
+@pytest.mark.parametrize(
+    ("how", "gains", "best", "tests"),
+    [
+        # both count where the noise is known
+        ({}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 0.6}}, "a", "slices and sure"),
+        # the level of the noise is not, so Stein's estimate says nothing
+        ({"certain": False}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 0.6}}, "b", "slices"),
+        ({"highest": 1.5}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 0.6}}, "b", "slices"),
+        (
+            {"highest": 1.0},
+            {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 0.6}},
+            "a",
+            "slices and sure",
+        ),
+        ({"certain": False}, {"a": {"sure": 0.8}, "b": {"sure": 0.9}}, "b", "sure"),
+        # a gain larger than the noise comes from anatomy that changes between slices
+        ({"certain": False}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 1.1}}, "a", "sure"),
+        ({}, {"a": {"sure": 0.8, "slices": 0.9}, "b": {"sure": 0.7, "slices": 1.1}}, "a", "sure"),
+        # unless the noise is so strong in some places
+        ({"highest": 1.5}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 2.1}}, "b", "slices"),
+        ({"highest": 1.5}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 2.5}}, "a", "sure"),
+    ],
+)
+def test_only_tests_that_can_be_right_count(
+    monkeypatch: pytest.MonkeyPatch,
+    how: dict[str, Any],
+    gains: dict[str, dict[str, float] | None],
+    best: str,
+    tests: str,
+) -> None:
+    judged(monkeypatch, gains)
+    selection = choose_candidate(job(**how), {name: name for name in gains})
+    assert selection.name == best
+    assert f" by {tests}, as a share" in selection.reason
 
 
 def test_what_is_not_believed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
