@@ -21,6 +21,7 @@ from monai_diffdenoise.analysis.noise_views import NoiseView, choose_view, foreg
 from monai_diffdenoise.analysis.sigma import slice_stack
 from monai_diffdenoise.analysis.sigma_estimators import sigma_background, sigma_laplacian, sigma_patch_pca
 from monai_diffdenoise.analysis.slice_correlation import SliceCorrelation
+from monai_diffdenoise.analysis.white_after_all import weaker, white_after_all, white_like
 from monai_diffdenoise.errors import InputError
 
 __all__ = ["NoiseMeasurement", "measure_noise"]
@@ -154,9 +155,14 @@ def measure_noise(
     quiet, levels = view.blocks.select(clean), view.levels()[clean]
     estimates = {name: foreground_sigma(other.family, stack) * scale for name, other in views.items()}
     estimates |= _classical(stack, scale, view.family.name)
+    sigma = foreground_sigma(view.family, stack) * scale
+    level = white_after_all(view.spectrum, sigma, estimates) if basis == "image" else None
+    if level is not None:
+        view = replace(view, family=weaker(view.family, level / sigma), spectrum=white_like(view.spectrum))
+        sigma = level
     return NoiseMeasurement(
         basis=basis,
-        sigma=foreground_sigma(view.family, stack) * scale,
+        sigma=sigma,
         family=_in_units(view.family, scale),
         curve=NoiseCurve(
             curve.mean * scale,
