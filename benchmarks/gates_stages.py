@@ -65,7 +65,7 @@ def main() -> None:
             if name is not None:
                 stages[_LAST] = FAULTS[name][1](noisy, stages[_LAST].contiguous(), level.sigma, axis)
             looked = {key: slice_sample(one, axis, sample_voxels()) for key, one in stages.items()}
-            gate = stages_gate(looked, level, put_back)
+            gate = stages_gate(looked, level, put_back, slice_sample(noisy, axis, sample_voxels()))
             cells.append(f"{gate.value:.2f} {gate.verdict}")
         returned = result.report["scores"]["choice"]["returned"]
         print(f"| {case.name} | {returned} | " + " | ".join(cells) + " |", flush=True)

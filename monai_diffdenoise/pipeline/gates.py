@@ -61,7 +61,7 @@ def run_gates(
     if stages is not None and len(stages) > 1:
         looked = {name: slice_sample(image, slice_axis, voxels) for name, image in stages.items()}
         share = None if put_back is None else slice_sample(put_back, slice_axis, voxels)
-        found.append(stages_gate(looked, level, share))
+        found.append(stages_gate(looked, level, share, before))
     return tuple(found)
 
 

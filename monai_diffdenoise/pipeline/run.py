@@ -202,7 +202,7 @@ class _Run:
         self.spread = made.sampled[0].spread
         self._timed("denoising", lambda: self.job.infer(made.first, self.denoised))
         self.stages.add("blind-spot network", self.denoised)
-        self.stages.add("diffusion model", made.sampled[0].mean)
+        self.stages.add("diffusion model", made.sampled[0].mean, checked=isinstance(how, (Sampler, Student)))
         if isinstance(how, Sampler):
             self.denoised.copy_(made.sampled[0].mean)
         elif isinstance(how, Student):

@@ -32,16 +32,18 @@ class StageImages:
         #: name to image (C, X, Y, Z)
         self.images: dict[str, torch.Tensor] = {}
 
-    def add(self, name: str, image: torch.Tensor) -> None:
+    def add(self, name: str, image: torch.Tensor, checked: bool = True) -> None:
         """Take over what a stage made.
 
         Args:
             name: of the stage.
             image: (C, X, Y, Z), in the units of ``job.work``; it may change afterwards.
+            checked: whether the result rests on it, so that the checks are asked about it.
         """
         axis, stabilizer = self.job.slice_axis, self.job.stabilizer
-        sample = slice_sample(image, axis, self.voxels)
-        self.slices[name] = sample.clone() if stabilizer is None else stabilizer.inverse(sample, 0.0)
+        if checked:
+            sample = slice_sample(image, axis, self.voxels)
+            self.slices[name] = sample.clone() if stabilizer is None else stabilizer.inverse(sample, 0.0)
         if self.whole:
             kept = self.images[name] = allocate(image.shape, axis)
             for index in runs(image, axis):

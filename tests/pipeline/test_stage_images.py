@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,3 +72,12 @@ def test_slices_stay_when_the_image_changes(monkeypatch: pytest.MonkeyPatch) -> 
     assert torch.equal(images.put_back, images.slices["one"])
     assert torch.equal(images.slices["one"], slice_sample(Job.work, 0, 1 << 20))
     assert torch.equal(images.images["one"], Job.work)
+
+
+def test_stages_that_the_result_does_not_rest_on_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "harm", lambda *args: None)
+    choose = run.choose_candidate
+    monkeypatch.setattr(run, "choose_candidate", lambda *args: replace(choose(*args), name="bsn"))
+    result = _run()
+    assert "stages" not in [gate["name"] for gate in result.report["gates"]]
+    assert {"blind-spot network", "diffusion model"} <= set(result.stages)
