@@ -33,7 +33,7 @@ STAGE_PRESETS: dict[str, dict[str, Any]] = {
     },
     "best": {
         "recorruptions": 8,
-        "diffusion_iterations": 1600,
+        "diffusion_iterations": 400,
         "diffusion_channels": 32,
         "sampling_steps": 1,
         "symmetric_pairs": 1,
