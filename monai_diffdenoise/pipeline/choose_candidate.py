@@ -71,11 +71,12 @@ def choose_candidate(job: ZeroShot, candidates: Mapping[str, Any]) -> Selection:
     """Let each candidate denoise the same part, and take the one with the largest gain.
 
     The gain is the mean of Stein's estimate and of that against neighboring slices, as far as there are both and each
-    can be right. Stein's takes the level of the noise for known and the same everywhere: where it is uncertain, or
-    varies, the slices tell alone. Where they give a candidate a larger gain than there is noise, it is the anatomy that
-    changes between them, and they do not count. All candidates see the same noise and the same probe, so that their
-    differences are far more certain than each gain. One that seems to leave less than no error is not believed: its
-    noise is not what was measured, or it was learned.
+    can be right. Stein's takes the level of the noise for known and the same everywhere: where it varies, or is
+    uncertain and the network sees no neighbors (whose noise in the result would pass for a gain), the slices tell
+    alone. Where they give a candidate a larger gain than there is noise, it is the anatomy that changes between them,
+    and they do not count. All candidates see the same noise and the same probe, so that their differences are far more
+    certain than each gain. One that seems to leave less than no error is not believed: its noise is not what was
+    measured, or it was learned.
 
     Args:
         job: the run.
@@ -115,7 +116,10 @@ def _strongest(job: ZeroShot) -> float:
 
 
 def _level_is_vague(job: ZeroShot) -> bool:
-    return job.plan.noise is None or not job.plan.noise["certain"] or _strongest(job) > 1.0
+    """Whether the slices know better than Stein's estimate."""
+    if job.plan.noise is not None and job.plan.noise["certain"]:
+        return _strongest(job) > 1.0
+    return job.plan.context == 0 and job.plan.pairing != "slice-blind"
 
 
 def _gains(verdict: Verdict) -> dict[str, float]:

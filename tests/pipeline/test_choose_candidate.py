@@ -15,11 +15,12 @@ from monai_diffdenoise.pipeline import choose_candidate as module
 from monai_diffdenoise.pipeline.choose_candidate import choose_candidate, fused_or_not
 
 
-def job(fusion: bool = True, certain: bool = True, highest: float | None = None) -> Any:
+def job(fusion: bool = True, certain: bool = True, highest: float | None = None, **plan_of: Any) -> Any:
     # noise of variance 1: a gain of 0.8 leaves an error of 0.2
     noise = SimpleNamespace(sigma=lambda channel: 1.0)
     variation = None if highest is None else {"varies": highest > 1, "highest": highest}
-    plan = SimpleNamespace(noise={"certain": certain, "level_variation": variation})
+    plan = SimpleNamespace(noise={"certain": certain, "level_variation": variation}, context=0, pairing="neighbor")
+    vars(plan).update(plan_of)
     settings = SimpleNamespace(fusion=fusion)
     return SimpleNamespace(image=torch.zeros(1, 4, 4, 4), noise=noise, settings=settings, plan=plan)
 
@@ -93,6 +94,19 @@ def test_what_is_within_a_tie_is_not_called_the_least(monkeypatch: pytest.Monkey
             "slices and sure",
         ),
         ({"certain": False}, {"a": {"sure": 0.8}, "b": {"sure": 0.9}}, "b", "sure"),
+        # a network that sees the neighbors has their noise in its result
+        (
+            {"certain": False, "context": 4},
+            {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 0.6}},
+            "a",
+            "slices and sure",
+        ),
+        (
+            {"certain": False, "pairing": "slice-blind"},
+            {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 0.6}},
+            "a",
+            "slices and sure",
+        ),
         # a gain larger than the noise comes from anatomy that changes between slices
         ({"certain": False}, {"a": {"sure": 0.8, "slices": 0.5}, "b": {"sure": 0.4, "slices": 1.1}}, "a", "sure"),
         ({}, {"a": {"sure": 0.8, "slices": 0.9}, "b": {"sure": 0.7, "slices": 1.1}}, "a", "sure"),
